@@ -1,0 +1,128 @@
+"""What an agent is: a declaration that loads in milliseconds, and the object it makes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import gymnasium
+    import numpy as np
+
+    from harness.assets import AssetStore
+
+    Observation = np.ndarray | dict[str, np.ndarray]
+
+
+class Transition(NamedTuple):
+    """One step as the environment gave it, unbatched."""
+
+    observation: Observation
+    action: np.ndarray
+    reward: float
+    next_observation: Observation
+    terminated: bool
+    truncated: bool
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """The least that can be evaluated."""
+
+    def act(self, observations: Observation, *, explore: bool) -> np.ndarray:
+        """Chooses actions.
+
+        Args:
+          observations: uint8 (B, C, H, W), or a dict of `pixels` and `proprio` float32 (B, P).
+          explore: True while gathering experience, False when measured.
+        Returns:
+          float32 (B, A), values in [-1, 1], finite.
+        """
+
+
+@runtime_checkable
+class Agent(Policy, Protocol):
+    """A policy that learns. It owns its memory (replay, demos, trajectories) and its random generators.
+
+    The loop calls, per step: `act`, `update`, (environment step), `observe`. `update` is called once per step and
+    decides by itself whether there is anything to do. `begin_episode` is optional, for policies as well.
+    """
+
+    def observe(self, transition: Transition) -> None:
+        """Takes in what one training step gave."""
+
+    def update(self) -> Mapping[str, float]:
+        """Learns if it is time to; returns scalars to log, empty when it did nothing."""
+
+    def save(self, folder: Path) -> None:
+        """Writes everything needed to go on exactly from here: safetensors and JSON, never pickle."""
+
+    def load(self, folder: Path) -> None:
+        """Reads back what `save` wrote.
+
+        Raises:
+          CheckpointError: if the files are damaged or belong to another agent, task or configuration.
+        """
+
+    def save_policy(self, folder: Path) -> None:
+        """Writes only what acting without exploration needs."""
+
+    def load_policy(self, folder: Path) -> None:
+        """Reads back what `save_policy` (or `save`) wrote; raises as `load` does."""
+
+
+class Config(BaseModel):
+    """Base of agents' settings: frozen, and a key that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class AgentContext:
+    """What an agent is told about the world it will live in."""
+
+    task: str
+    observation_space: gymnasium.Space[Any]
+    action_space: gymnasium.spaces.Box
+    frame_stack: int
+    action_repeat: int
+    train_frames: int  # the whole training budget, 0 when only evaluated
+    seed: int
+    device: str  # "cpu" or "cuda"
+    assets: AssetStore
+    memory: Path | None = None  # folder the agent may keep experience in between saves; None: keep it in RAM
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """What is measured as an agent. One file `baselines/<name>.py` offers one of these as `AGENT`.
+
+    `maker` is `"module:callable"`, called with (context, config) and imported only then, so that listing agents
+    and checking settings never loads torch. Raise `version` with every change that can move a score.
+    """
+
+    name: str
+    version: int
+    maker: str
+    description: str
+    source: str
+    config: type[Config] = Config
+    learns: bool = True
+    published_names: tuple[str, ...] = ()  # how results/published calls it
+    task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
+    preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above
+
+    def make(self, context: AgentContext, config: Config) -> Any:
+        """Builds the agent (or policy)."""
+        module, _, attribute = self.maker.partition(":")
+        return getattr(importlib.import_module(module), attribute)(context, config)
+
+    def required_assets(self, config: Config) -> tuple[str, ...]:
+        """Names of third-party files the agent needs with this configuration."""
+        needs = getattr(config, "required_assets", None)
+        return tuple(needs()) if needs is not None else ()

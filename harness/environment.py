@@ -1,0 +1,193 @@
+"""The environment every agent sees: a plain Gymnasium `Env` over a simulation and the shifts of one setting."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
+    from harness.simulation import Simulation
+    from harness.spec import BoundShift, Protocol, Setting, Suite
+
+RENDER_PROFILES = ("standard", "fast")
+
+
+class PixelEnv(gymnasium.Env[Any, np.ndarray]):
+    """Pixels uint8 (3 * frame_stack, H, W), oldest picture first; a dict with `proprio` where the task has it.
+
+    Actions are float32 in [-1, 1]. A step repeats the action, adds the rewards, and draws one picture after the
+    last repeat. The first picture of an episode fills the whole stack.
+
+    Episodes are numbered: `reset(seed=s)` starts episode 0 of stream `s`, `reset()` the next one, and
+    `reset(options={"episode": i})` the i-th. What an episode is depends on (task, seed, number) for the physics
+    and (setting, seed, number) for the looks, never on what ran before.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's own convention)
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        shifts: tuple[BoundShift, ...],
+        *,
+        action_repeat: int,
+        frame_stack: int,
+        image_size: int,
+        episode_frames: int,
+    ) -> None:
+        self.simulation = simulation
+        self.render_mode = "rgb_array"
+        self._shifts = shifts
+        self._action_repeat = action_repeat
+        self._episode_steps = math.ceil(episode_frames / action_repeat)
+        self._stack: deque[np.ndarray] = deque(maxlen=frame_stack)
+        self._seed: int | None = None
+        self._episode = -1
+        self._num_steps = 0
+        self._num_control_steps = 0
+        self._running = False
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (simulation.action_size,), np.float32)
+        shape = (3 * frame_stack, image_size, image_size)
+        pixels = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        proprio = simulation.proprioception()
+        self.observation_space: gymnasium.Space[Any] = pixels
+        if proprio is not None:
+            box = gymnasium.spaces.Box(-np.inf, np.inf, proprio.shape, np.float32)
+            self.observation_space = gymnasium.spaces.Dict({"pixels": pixels, "proprio": box})
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode; see the class for how they are numbered.
+
+        Returns:
+          The observation, and info with `episode`, `shift` (what the shifts drew) and, where the task defines
+          success, `success` and `successes`.
+        Raises:
+          UsageError: if the episode number is negative.
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            self._seed, self._episode = seed, -1
+        elif self._seed is None:
+            self._seed = int(self.np_random.integers(2**31))
+        self._episode = int((options or {}).get("episode", self._episode + 1))
+        if self._episode < 0:
+            raise UsageError(f"Episode numbers start at 0, not {self._episode}.")
+        self._num_steps = self._num_control_steps = 0
+        self._running = True
+        facts: dict[str, Any] = {}
+        for shift in self._shifts:
+            facts.update(shift.begin_episode(self._seed, self._episode))
+        self.simulation.begin_episode(self._seed, self._episode)
+        picture = self._draw()
+        self._stack.extend([picture] * (self._stack.maxlen or 1))
+        return self._observation(), {"episode": self._episode, "shift": facts, **self._success()}
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Repeats the action and draws once.
+
+        Raises:
+          ValueError: if the action has the wrong shape or is not finite.
+          RuntimeError: if the episode is over or was never started.
+        """
+        if not self._running:
+            raise RuntimeError("The episode is over: call reset() before step().")
+        action = np.asarray(action, dtype=np.float32)
+        if action.shape != self.action_space.shape or not np.isfinite(action).all():
+            raise ValueError(f"An action is {self.action_space.shape} finite numbers, not {action!r}.")
+        reward, terminated = 0.0, False
+        for _ in range(self._action_repeat):
+            result = self.simulation.step(action)
+            self._num_control_steps += 1
+            reward += result.reward
+            for shift in self._shifts:
+                shift.after_control_step(self._num_control_steps)
+            terminated = result.terminated
+            if terminated:
+                break
+        self._num_steps += 1
+        truncated = not terminated and self._num_steps >= self._episode_steps
+        self._running = not (terminated or truncated)
+        self._stack.append(self._draw())
+        info = {"num_frames": self._num_control_steps, **self._success()}
+        return self._observation(), reward, terminated, truncated, info
+
+    def render(self) -> np.ndarray:
+        """The newest picture as the agent sees it, uint8 (H, W, 3)."""
+        if not self._stack:
+            raise RuntimeError("There is no picture before reset().")
+        return np.ascontiguousarray(self._stack[-1].transpose(1, 2, 0))
+
+    def close(self) -> None:
+        for shift in self._shifts:
+            shift.close()
+        self.simulation.close()
+
+    def _draw(self) -> np.ndarray:
+        for shift in self._shifts:
+            shift.before_render(self._num_steps)
+        pixels = self.simulation.render()
+        for shift in self._shifts:
+            pixels = shift.after_render(pixels, self._num_steps)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+    def _observation(self) -> Any:
+        pixels = np.concatenate(self._stack)
+        proprio = self.simulation.proprioception()
+        return pixels if proprio is None else {"pixels": pixels, "proprio": proprio}
+
+    def _success(self) -> dict[str, Any]:
+        successes = dict(self.simulation.successes())
+        if not successes:
+            return {}
+        return {"success": next(iter(successes.values())), "successes": successes}
+
+
+def make_env(
+    suite: Suite,
+    task: str,
+    setting: str | Setting,
+    *,
+    assets: AssetStore,
+    profile: str = "standard",
+    protocol: Protocol | None = None,
+) -> PixelEnv:
+    """Builds the environment of one suite, task and setting.
+
+    Args:
+      suite: the suite's declaration.
+      task: one of `suite.tasks`.
+      setting: one of the suite's settings, or its name.
+      assets: where third-party files are looked up.
+      profile: "standard" draws what the published code draws; "fast" has no shadows and no multisampling.
+      protocol: replaces the suite's own protocol.
+    Raises:
+      UsageError: for a name that does not exist.
+      MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
+    """
+    protocol = protocol or suite.protocol
+    chosen = suite.setting(setting) if isinstance(setting, str) else setting
+    if profile not in RENDER_PROFILES:
+        raise UsageError(f"Render profile '{profile}' does not exist; choose one of {', '.join(RENDER_PROFILES)}.")
+    domain = importlib.import_module(suite.domain)
+    simulation = domain.make_simulation(
+        suite.check_task(task), image_size=protocol.image_size, profile=profile, shifts=chosen.shifts
+    )
+    bound = tuple(shift.bind(simulation, assets) for shift in chosen.shifts)
+    return PixelEnv(
+        simulation,
+        bound,
+        action_repeat=protocol.action_repeat[task],
+        frame_stack=protocol.frame_stack,
+        image_size=protocol.image_size,
+        episode_frames=protocol.episode_frames,
+    )

@@ -1,0 +1,53 @@
+"""Errors a user may meet; each carries the exit status of the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Base of every error this project raises on purpose; `exit_code` is the command's status."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """What was asked for cannot be: a wrong name, path, number or combination."""
+
+    exit_code = 2
+
+
+class MissingAssetError(UsageError):
+    """A third-party file is needed and absent; the message names the command that gets it."""
+
+
+class CorruptAssetError(UsageError):
+    """A third-party file is there but is not what its digest says."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint is missing, damaged, or was made for something else."""
+
+
+class AgentError(HarnessError):
+    """An agent raised, or returned an action that breaks its contract."""
+
+
+class WorkError(HarnessError):
+    """The work itself failed: a full disk, a dead worker, a renderer that does not start."""
+
+
+def unknown(kind: str, asked: str, available: Iterable[str]) -> UsageError:
+    """The error for a name that does not exist: what was asked, the nearest match, what exists.
+
+    Args:
+      kind: what is looked up, singular and lower case, such as `"suite"`.
+      asked: the name as the user wrote it.
+      available: every name that would have worked.
+    """
+    names = sorted(available)
+    near = difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    plural = kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
+    return UsageError(f"Unknown {kind} '{asked}'.{hint} {plural.capitalize()}: {', '.join(names)}")

@@ -1,0 +1,69 @@
+"""One off-screen renderer per simulation, owned by the harness.
+
+dm_control's and Gymnasium's own renderers cache which GL context is current and corrupt each other's pictures when
+both live in one process. `mujoco.Renderer` makes its context current at every call, so only that one is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if sys.platform == "linux":
+    os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported; no display is needed
+
+import mujoco
+import numpy as np
+
+from harness.errors import WorkError
+
+
+class OffscreenRenderer:
+    """Draws one model from one camera as uint8 (size, size, 3).
+
+    Args:
+      model: the compiled model; its off-screen buffer is set to the picture's size, which saves time and moves no
+        pixel (the buffer is only where the picture is drawn).
+      size: height and width of the picture, pixels.
+      profile: "standard", or "fast" for no shadows and no multisampling.
+    Raises:
+      WorkError: if no GL context can be had; `harness doctor` explains.
+    """
+
+    def __init__(self, model: mujoco.MjModel, size: int, profile: str = "standard") -> None:
+        model.vis.global_.offwidth = model.vis.global_.offheight = size
+        if profile == "fast":
+            model.vis.quality.offsamples = 0
+        try:
+            self._renderer = mujoco.Renderer(model, size, size)
+        except Exception as error:
+            # mujoco raises whatever its GL binding raises (ImportError, AttributeError, its own FatalError, ...).
+            raise WorkError(f"Cannot draw off screen ({error}). Run: harness doctor") from error
+        if profile == "fast":
+            self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+        self._model = model
+
+    def draw(self, data: mujoco.MjData, camera: int | str | mujoco.MjvCamera) -> np.ndarray:
+        """Draws the scene; returns a fresh uint8 array (size, size, 3), rows from the top."""
+        self._renderer.update_scene(data, camera)
+        return self._renderer.render()
+
+    def upload_texture(self, texture: int) -> None:
+        """Sends changed `model.tex_data` of one texture to this renderer's GL context."""
+        self.make_current()
+        mujoco.mjr_uploadTexture(self._model, self._renderer._mjr_context, texture)
+
+    def make_current(self) -> None:
+        """Makes this renderer's GL context the current one."""
+        self._renderer._gl_context.make_current()
+
+    def name(self) -> str:
+        """The GL renderer string, such as `llvmpipe (LLVM 15.0.6, 256 bits)`."""
+        from OpenGL import GL
+
+        self.make_current()
+        return GL.glGetString(GL.GL_RENDERER).decode()
+
+    def close(self) -> None:
+        """Frees the GL context; drawing is over."""
+        self._renderer.close()

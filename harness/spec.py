@@ -1,0 +1,171 @@
+"""What a suite is: frozen declarations that say what is measured, without simulators.
+
+A suite names a domain (a module of simulations), its tasks, one training setting, and the shifted settings an
+agent is evaluated in. Everything here imports in milliseconds; simulators load when an environment is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.assets import AssetStore
+    from harness.simulation import Simulation
+
+
+class BoundShift:
+    """A shift at work on one simulation. Every hook does nothing unless overridden.
+
+    Per episode the environment calls `begin_episode`, lets the simulation reset, and then per picture calls
+    `before_render(step)`, renders, and passes the pixels through `after_render(pixels, step)`; `step` counts the
+    agent's steps since the reset, 0 for the picture the reset returns. `after_control_step(count)` follows every
+    single control step of the simulation, `count` being 1 after the first.
+    """
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        """Chooses what this episode looks like, from (seed, episode) alone.
+
+        Returns:
+          Facts worth storing in the row, JSON-compatible, such as `{"video": 3}`.
+        """
+        return {}
+
+    def after_control_step(self, count: int) -> None:
+        """Moves whatever moves at the simulator's own pace."""
+
+    def before_render(self, step: int) -> None:
+        """Writes visual fields of the model or poses of the data."""
+
+    def after_render(self, pixels: np.ndarray, step: int) -> np.ndarray:
+        """Changes the rendered picture, uint8 (H, W, 3); may work in place."""
+        return pixels
+
+    def close(self) -> None:
+        """Frees what the shift holds."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The change between training and test, as a frozen object with behaviour.
+
+    Subclasses add their own parameters. A shift changes what is seen (or shapes, where the suite says so); it
+    never touches the physics state or the reward, and it never reads the agent.
+    """
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of the third-party files it needs, as in `harness assets list`."""
+        return ()
+
+    def bind(self, simulation: Simulation, assets: AssetStore) -> BoundShift:
+        """Starts the shift on a simulation that has not rendered yet.
+
+        Raises:
+          MissingAssetError: if a needed file is absent and stand-ins are not allowed.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A named way the scene looks: no shift at all, or one or more of them."""
+
+    name: str
+    shifts: tuple[Shift, ...] = ()
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return tuple(name for shift in self.shifts for name in shift.assets)
+
+
+TRAIN = Setting("train")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a suite is measured; a budget is counted in frames (agent steps x action repeat)."""
+
+    action_repeat: Mapping[str, int]  # per task
+    train_frames: Mapping[str, int]  # per task, the published training budget
+    frame_stack: int = 3
+    image_size: int = 84  # pixels, square
+    episode_frames: int = 1000  # control steps after which an episode is truncated
+    eval_episodes: int = 100  # per task, setting and training seed
+    eval_seed_offset: int = 42  # eval_seed = train_seed + this
+    metric: str = "return"  # or "success": the headline of the table
+
+    def replace(self, task: str, name: str, value: int) -> Protocol:
+        """A copy with one number changed for one task.
+
+        Raises:
+          UsageError: if the name is not a number of the protocol, or the value is not positive.
+        """
+        from dataclasses import replace
+
+        if name not in OPEN_FIELDS:
+            raise unknown("protocol setting", name, OPEN_FIELDS)
+        if value < 1:
+            raise UsageError(f"protocol.{name} must be at least 1, not {value}.")
+        if name == "action_repeat":
+            return replace(self, action_repeat=MappingProxyType({**self.action_repeat, task: value}))
+        return replace(self, **{name: value})
+
+
+OPEN_FIELDS = ("action_repeat", "episode_frames", "frame_stack", "image_size")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is measured. One file `suites/<name>.py` offers one of these as `SUITE`.
+
+    Raise `version` with every change that can move a score.
+    """
+
+    name: str
+    version: int
+    domain: str  # importable module with `make_simulation(task, *, image_size, profile, shifts)`
+    tasks: tuple[str, ...]
+    settings: tuple[Setting, ...]  # the shifted ones, in table order
+    protocol: Protocol
+    description: str  # one line for `harness list suites`
+    source: str  # paper and owner/name@commit of the definition
+    train: Setting = field(default=TRAIN)
+    published_suite: str | None = None  # its name in results/published, where numbers exist
+
+    @property
+    def all_settings(self) -> tuple[Setting, ...]:
+        """The training setting first, then the shifted ones."""
+        return (self.train, *self.settings)
+
+    def setting(self, name: str) -> Setting:
+        """Looks a setting up by name.
+
+        Raises:
+          UsageError: if the suite has no such setting.
+        """
+        for setting in self.all_settings:
+            if setting.name == name:
+                return setting
+        raise unknown("setting", name, [s.name for s in self.all_settings])
+
+    def check_task(self, task: str) -> str:
+        """Returns the task's name if the suite has it.
+
+        Raises:
+          UsageError: otherwise, naming the nearest task.
+        """
+        if task not in self.tasks:
+            raise unknown("task", task, self.tasks)
+        return task
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of the third-party files any of its settings needs, without repeats."""
+        return tuple(dict.fromkeys(name for s in self.all_settings for name in s.assets))
