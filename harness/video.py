@@ -1,0 +1,189 @@
+"""Videos as arrays: decoded, resized once, kept on disk for the next process; and procedural ones for tests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import CorruptAssetError
+
+CACHE_VERSION = 1  # raise when decoding or resizing changes a value
+DIGEST_BYTES = hashlib.sha256().digest_size
+RESIZE_BATCH = 32  # frames resized at once: bounds memory, moves no value
+
+
+@lru_cache(maxsize=12)
+def load_video(path: Path, size: int) -> np.ndarray:
+    """The whole video at the size of the observation.
+
+    Decoding and resizing take seconds, so the result is kept in the user's cache folder, keyed by the file's
+    contents. A cache that cannot be written is done without; a damaged cache file is made again.
+
+    Args:
+      path: a video file.
+      size: height and width wanted, pixels.
+    Returns:
+      uint8 (num_frames, size, size, 3), RGB, read-only.
+    Raises:
+      CorruptAssetError: if the file cannot be decoded.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CorruptAssetError(f"Cannot read the video '{path}' ({error.strerror}).") from error
+    cached = cache_folder() / "videos" / f"v{CACHE_VERSION}-{digest}-{size}.npy"
+    frames = _read_cache(cached)
+    if frames is None:
+        frames = resize(decode(path), size)
+        _write_cache(cached, frames)
+    frames.flags.writeable = False
+    return frames
+
+
+def decode(path: Path) -> np.ndarray:
+    """Every frame the file holds; the container's own count is not trusted.
+
+    The colours equal those of OpenCV's `VideoCapture` byte for byte.
+
+    Returns:
+      uint8 (num_frames, height, width, 3), RGB.
+    Raises:
+      CorruptAssetError: if the file is no video, or breaks off.
+    """
+    import av
+
+    frames, num_packets = [], 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            for packet in container.demux(stream):
+                num_packets += packet.size > 0
+                frames += [frame.to_ndarray(format="rgb24") for frame in packet.decode()]
+            complete = frames and num_packets >= stream.frames  # the container's table of contents; 0 if it has none
+    except (av.error.FFmpegError, IndexError, OSError) as error:
+        raise CorruptAssetError(f"'{path}' is not a complete video ({error}). Run: harness assets verify") from error
+    if not complete:
+        raise CorruptAssetError(f"'{path}' breaks off after {len(frames)} video frames. Run: harness assets verify")
+    return np.stack(frames)
+
+
+def resize(frames: np.ndarray, size: int) -> np.ndarray:
+    """Resizes as DMC-GB does: bilinear in float32, half-pixel centres, no antialiasing, truncated to bytes.
+
+    Args:
+      frames: uint8 (N, H, W, 3).
+      size: height and width wanted, pixels.
+    Returns:
+      uint8 (N, size, size, 3).
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    resized = np.empty((len(frames), size, size, 3), np.uint8)
+    for start in range(0, len(frames), RESIZE_BATCH):
+        batch = torch.from_numpy(frames[start : start + RESIZE_BATCH]).permute(0, 3, 1, 2)
+        # The order of operations is the published one: /255, resize, *255, truncate.
+        small = interpolate(batch.float() / 255.0, size=(size, size), mode="bilinear", align_corners=False)
+        resized[start : start + RESIZE_BATCH] = (small * 255.0).byte().permute(0, 2, 3, 1).numpy()
+    return resized
+
+
+def cache_folder() -> Path:
+    """Where things that can be computed again are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "visual-rl-harness"
+
+
+def _read_cache(path: Path) -> np.ndarray | None:
+    """The cached frames, shared between processes through the page cache; None if absent or damaged."""
+    try:
+        frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            file.seek(-DIGEST_BYTES, os.SEEK_END)
+            stored = file.read()
+    except (OSError, ValueError, EOFError):
+        return None
+    intact = frames.size and hashlib.sha256(frames.data).digest() == stored
+    return frames if intact else None
+
+
+def _write_cache(path: Path, frames: np.ndarray) -> None:
+    """Writes the array and then the digest of its bytes; a reader sees the whole file or none."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(descriptor, "wb") as file:
+            np.save(file, frames, allow_pickle=False)
+            file.write(hashlib.sha256(frames.data).digest())
+        os.replace(temporary, path)
+    except OSError:  # read-only or full: the video is simply decoded again next time
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def procedural_video(index: int, num_frames: int, size: int) -> np.ndarray:
+    """A seeded moving picture that stands in for a video: drifting clouds of two colours, crossed by balls.
+
+    Integer arithmetic on `RandomState` (whose stream is frozen) makes it the same on every machine. It loops nowhere
+    and shares nothing with any data set; scores measured over it are not comparable with those over videos.
+
+    Args:
+      index: which video; equal indices give equal pictures.
+      num_frames: length.
+      size: height and width, pixels.
+    Returns:
+      uint8 (num_frames, size, size, 3), RGB, read-only.
+    """
+    return _procedural_video(index, num_frames, size)
+
+
+@lru_cache(maxsize=4)
+def _procedural_video(index: int, num_frames: int, size: int) -> np.ndarray:
+    random = np.random.RandomState(index)
+    layers = [_cloud(random, num_frames, size, cells) for cells in (3, 6, 13, 27)]
+    weights = np.array([7, 5, 3, 1], np.uint32)
+    blend = sum(w * layer for w, layer in zip(weights, layers, strict=True)) // weights.sum()
+    blend = np.clip((blend.astype(np.int32) - 128) * 2 + 128, 0, 255)[..., None]  # noise sums to mid grey: spread it
+    first, second = random.randint(0, 256, (2, 3))
+    frames = ((blend * first + (255 - blend) * second) // 255).astype(np.uint8)
+    for _ in range(4):
+        _paint_ball(random, frames)
+    frames.flags.writeable = False
+    return frames
+
+
+def _cloud(random: np.random.RandomState, num_frames: int, size: int, cells: int) -> np.ndarray:
+    """Value noise, `cells` to the picture's side, drifting at its own speed: uint32 (num_frames, size, size) < 256."""
+    lattice = random.randint(0, 256, (64, 64)).astype(np.uint32)
+    start, speed = random.randint(0, 64 << 8, 2), random.randint(-40, 41, 2)  # in 1/256 of a cell
+    times = np.arange(num_frames)[:, None]
+    grid = np.arange(size) * (cells << 8) // size
+    row, column = (start[axis] + speed[axis] * times + grid for axis in (0, 1))  # (num_frames, size) each
+    r0, c0 = row >> 8 & 63, column >> 8 & 63
+    r1, c1 = (r0 + 1) & 63, (c0 + 1) & 63
+    down = (row & 255).astype(np.uint32)[:, :, None]
+    right = (column & 255).astype(np.uint32)[:, None, :]
+
+    def corner(r: np.ndarray, c: np.ndarray) -> np.ndarray:
+        return lattice[r[:, :, None], c[:, None, :]]
+
+    top = corner(r0, c0) * (256 - right) + corner(r0, c1) * right
+    bottom = corner(r1, c0) * (256 - right) + corner(r1, c1) * right
+    return (top * (256 - down) + bottom * down) >> 16
+
+
+def _paint_ball(random: np.random.RandomState, frames: np.ndarray) -> None:
+    """Paints a plain disc that crosses the picture on a straight line, over and over."""
+    num_frames, size = frames.shape[:2]
+    color, radius = random.randint(0, 256, 3), int(random.randint(size // 12 + 1, size // 5 + 2))
+    start, speed = random.randint(0, 256 * size, 2), random.randint(-2 * size, 2 * size + 1, 2)  # 1/256 pixel
+    path = (start + speed * np.arange(num_frames)[:, None]) % (256 * (size + 2 * radius)) // 256 - radius
+    axis = np.arange(size)
+    y, x = (axis - path[:, k, None] for k in (0, 1))
+    frames[(y * y)[:, :, None] + (x * x)[:, None, :] <= radius * radius] = color

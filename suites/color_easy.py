@@ -1,0 +1,19 @@
+"""DMControl with 100 mild recolourings of ground, robot and sky (DMC-GB's `color_easy`)."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import dmcontrol_protocol as dmcontrol
+from suites.shifts.color import RandomColor
+
+SUITE = Suite(
+    name="color_easy",
+    version=1,
+    domain=dmcontrol.DOMAIN,
+    tasks=dmcontrol.TASKS,
+    settings=(Setting("color_easy", (RandomColor(level="easy"),)),),
+    protocol=dmcontrol.PROTOCOL,
+    description="DMControl with 100 mild recolourings of ground, robot and sky.",
+    source=dmcontrol.SOURCE,
+    published_suite="dmcgb",
+)

@@ -1,0 +1,19 @@
+"""DMControl with 100 strong recolourings of ground, robot and sky (DMC-GB's `color_hard`)."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import dmcontrol_protocol as dmcontrol
+from suites.shifts.color import RandomColor
+
+SUITE = Suite(
+    name="color_hard",
+    version=1,
+    domain=dmcontrol.DOMAIN,
+    tasks=dmcontrol.TASKS,
+    settings=(Setting("color_hard", (RandomColor(level="hard"),)),),
+    protocol=dmcontrol.PROTOCOL,
+    description="DMControl with 100 strong recolourings of ground, robot and sky.",
+    source=dmcontrol.SOURCE,
+    published_suite="dmcgb",
+)

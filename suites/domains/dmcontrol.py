@@ -1,0 +1,198 @@
+"""Six tasks of the DeepMind Control Suite, drawn by the harness's own renderer."""
+
+from __future__ import annotations
+
+import importlib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+
+# isort: split
+import mujoco
+import numpy as np
+from dm_control import suite
+
+from harness.errors import unknown
+from harness.simulation import Simulation, StepResult
+from harness.spec import Shift
+from suites.domains.dmcontrol_protocol import TASKS
+
+CAMERA = 0  # of every task benchmarked by DMC-GB: walker and cheetah `side`, cartpole `fixed`, the others `cam0`
+NO_TIME_LIMIT = 1e6  # s; only the environment's own step cap ends an episode, as in DMC-GB
+
+
+class Attribute(NamedTuple):
+    """An attribute of the shared asset files that holds a colour."""
+
+    file: str
+    element: str  # tag
+    name: str
+    attribute: str
+    alpha: str = ""  # appended to the colour
+
+
+# The colours DMC-GB's shifts may set, under DMC-GB's own names.
+COLORS: Mapping[str, Attribute] = {
+    "grid_rgb1": Attribute("./common/materials.xml", "texture", "grid", "rgb1"),
+    "grid_rgb2": Attribute("./common/materials.xml", "texture", "grid", "rgb2"),
+    "grid_markrgb": Attribute("./common/materials.xml", "texture", "grid", "markrgb"),
+    "self_rgb": Attribute("./common/materials.xml", "material", "self", "rgba", alpha=" 1"),
+    "skybox_rgb": Attribute("./common/skybox.xml", "texture", "skybox", "rgb1"),
+    "skybox_rgb2": Attribute("./common/skybox.xml", "texture", "skybox", "rgb2"),
+    "skybox_markrgb": Attribute("./common/skybox.xml", "texture", "skybox", "markrgb"),
+}
+
+# What the colours above end up in. No other field of the compiled model depends on them (tested).
+COLOR_FIELDS = ("mat_rgba", "tex_data")
+
+
+class DMControlSimulation(Simulation):
+    """One task of the suite with its own renderer.
+
+    A shift may write any visual field of `model` (and call `upload_texture` for one it changed), or poses such as
+    `cam_xpos` of `data` just before a picture is drawn; `recolor` does what DMC-GB's colour settings do.
+
+    Args:
+      task: `domain_task`, one of `TASKS`.
+      image_size: height and width of the picture, pixels.
+      profile: the renderer's, "standard" or "fast".
+    Raises:
+      UsageError: for an unknown task.
+    """
+
+    def __init__(self, task: str, image_size: int, profile: str) -> None:
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
+        self.domain, _, name = task.rpartition("_")
+        self._env = suite.load(self.domain, name, task_kwargs={"random": 0, "time_limit": NO_TIME_LIMIT})
+        self.image_size = image_size
+        self._profile = profile
+        self._renderer: OffscreenRenderer | None = None
+        self._seed: int | None = None
+        self._next_episode = 0
+        spec = self._env.action_spec()
+        self._low, self._range = spec.minimum.astype(np.float64), (spec.maximum - spec.minimum).astype(np.float64)
+        self.action_size = int(spec.shape[0])
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The live compiled model; it stays the same object for the simulation's whole life."""
+        return self._env.physics.model.ptr
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """The live state."""
+        return self._env.physics.data.ptr
+
+    def begin_episode(self, seed: int, episode: int) -> None:
+        """Resets to episode `episode` of the start states that `RandomState(seed)` gives.
+
+        A start state depends on how many numbers the resets before it drew, and some draw until a state is free of
+        contact, so episodes are reached by real resets (milliseconds each). Going back starts the stream again.
+        """
+        if seed != self._seed or episode < self._next_episode:
+            self._env.task.random.seed(seed)  # the same stream as a new RandomState(seed)
+            self._seed, self._next_episode = seed, 0
+        while self._next_episode <= episode:
+            self._env.reset()
+            self._next_episode += 1
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """Advances one control step; none of the tasks terminates."""
+        unit = (action.astype(np.float64) + 1.0) / 2.0
+        time_step = self._env.step((unit * self._range + self._low).astype(np.float32))
+        return StepResult(float(time_step.reward), time_step.last())
+
+    def render(self) -> np.ndarray:
+        return self._drawer().draw(self.data, CAMERA)
+
+    def state(self) -> np.ndarray:
+        """Positions, velocities, activations and time."""
+        data = self.data
+        return np.concatenate([data.qpos, data.qvel, data.act, [data.time]])
+
+    def recolor(self, colors: Mapping[str, Sequence[float]]) -> None:
+        """Makes the model look as if compiled with these colours; colours not named take their stock value.
+
+        A second model is compiled from the edited files and its colours and textures are copied. The published code
+        reloads the physics instead; the pictures are the same (tested), and here the physics is untouched.
+
+        Args:
+          colors: {name in `COLORS`: (red, green, blue), each in [0, 1]}.
+        Raises:
+          UsageError: for an unknown name.
+        """
+        donor = compile_recolored(self.domain, colors)
+        for field in COLOR_FIELDS:
+            np.copyto(getattr(self.model, field), getattr(donor, field))
+        for texture in range(self.model.ntex):
+            self.upload_texture(texture)
+
+    def upload_texture(self, texture: int) -> None:
+        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
+        if self._renderer is not None:
+            self._renderer.upload_texture(texture)
+
+    def renderer_name(self) -> str:
+        return self._drawer().name()
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _drawer(self) -> OffscreenRenderer:
+        """The renderer, made at the first picture so that shifts set the model up before its one upload."""
+        if self._renderer is None:
+            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
+        return self._renderer
+
+
+def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> DMControlSimulation:
+    """Builds a task of the suite.
+
+    Args:
+      task: one of `TASKS`.
+      image_size: height and width of the picture, pixels.
+      profile: "standard" or "fast".
+      shifts: what will be bound; the shifts here need nothing compiled in.
+    Raises:
+      UsageError: for an unknown task.
+    """
+    del shifts
+    return DMControlSimulation(task, image_size, profile)
+
+
+def compile_recolored(domain: str, colors: Mapping[str, Sequence[float]]) -> mujoco.MjModel:
+    """Compiles the domain's stock model with other colours.
+
+    Args:
+      domain: such as "walker".
+      colors: {name in `COLORS`: (red, green, blue)}.
+    Raises:
+      UsageError: for an unknown colour name.
+    """
+    xml, assets = importlib.import_module(f"dm_control.suite.{domain}").get_model_and_assets()
+    return mujoco.MjModel.from_xml_string(xml, edit_assets(assets, colors))
+
+
+def edit_assets(assets: Mapping[str, bytes], colors: Mapping[str, Sequence[float]]) -> dict[str, bytes]:
+    """A copy of `dm_control.suite.common.ASSETS` with other colours.
+
+    Numbers are written as Python writes them, which reads back to the same float64.
+
+    Raises:
+      UsageError: for an unknown colour name.
+    """
+    edited = dict(assets)
+    for name, rgb in colors.items():
+        if name not in COLORS:
+            raise unknown("colour", name, COLORS)
+        place = COLORS[name]
+        root = ElementTree.fromstring(edited[place.file])
+        (element,) = (e for e in root.iter(place.element) if e.get("name") == place.name)
+        element.set(place.attribute, " ".join(str(float(value)) for value in rgb) + place.alpha)
+        edited[place.file] = ElementTree.tostring(root)
+    return edited

@@ -1,0 +1,19 @@
+"""DMControl with the sky replaced by one of 10 videos (DMC-GB's `video_easy`)."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import dmcontrol_protocol as dmcontrol
+from suites.shifts.video import VideoBackground
+
+SUITE = Suite(
+    name="video_easy",
+    version=1,
+    domain=dmcontrol.DOMAIN,
+    tasks=dmcontrol.TASKS,
+    settings=(Setting("video_easy", (VideoBackground(split="easy"),)),),
+    protocol=dmcontrol.PROTOCOL,
+    description="DMControl with the sky replaced by one of 10 videos.",
+    source=dmcontrol.SOURCE,
+    published_suite="dmcgb",
+)

@@ -1,0 +1,19 @@
+"""DMControl with sky and ground replaced by one of 100 videos (DMC-GB's `video_hard`)."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import dmcontrol_protocol as dmcontrol
+from suites.shifts.video import VideoBackground
+
+SUITE = Suite(
+    name="video_hard",
+    version=1,
+    domain=dmcontrol.DOMAIN,
+    tasks=dmcontrol.TASKS,
+    settings=(Setting("video_hard", (VideoBackground(split="hard"),)),),
+    protocol=dmcontrol.PROTOCOL,
+    description="DMControl with sky and ground replaced by one of 100 videos.",
+    source=dmcontrol.SOURCE,
+    published_suite="dmcgb",
+)
