@@ -32,7 +32,17 @@ class Transition(NamedTuple):
 
 @runtime_checkable
 class Policy(Protocol):
-    """The least that can be evaluated."""
+    """The least that can be evaluated.
+
+    A policy (or agent) may also have
+
+        def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None
+
+    which the loop then calls before the first `act` of every episode: `evaluation` is False while training,
+    `shifted` is True where a final evaluation runs a shifted setting (False in its training setting and in every
+    evaluation during training), and (`seed`, `episode`) name the episode. A policy that draws at random seeds itself
+    from them, so that an action never depends on which episodes ran before.
+    """
 
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:
         """Chooses actions.
@@ -113,6 +123,7 @@ class AgentSpec:
     source: str
     config: type[Config] = Config
     learns: bool = True
+    ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     published_names: tuple[str, ...] = ()  # how results/published calls it
     task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
     preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above
@@ -120,7 +131,12 @@ class AgentSpec:
     def make(self, context: AgentContext, config: Config) -> Any:
         """Builds the agent (or policy)."""
         module, _, attribute = self.maker.partition(":")
-        return getattr(importlib.import_module(module), attribute)(context, config)
+        maker = getattr(importlib.import_module(module), attribute)
+        if not self.ready_made:
+            return maker(context, config)
+        from harness.registry import as_policy
+
+        return as_policy(maker(context) if isinstance(maker, type) else maker)
 
     def required_assets(self, config: Config) -> tuple[str, ...]:
         """Names of third-party files the agent needs with this configuration."""
