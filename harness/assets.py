@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -92,12 +92,12 @@ def asset_named(name: str) -> Asset:
     return manifest()[name]
 
 
+@dataclass(frozen=True)
 class PathList(Sequence[Path]):
     """Paths below one folder, kept as text: Places365 has 1.8 million, which as `Path` objects take a gigabyte."""
 
-    def __init__(self, root: Path, names: Sequence[str]) -> None:
-        self.root = root
-        self.names = tuple(names)
+    root: Path
+    names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -122,7 +122,7 @@ class FoundAsset:
     """
 
     name: str
-    files: Sequence[Path] = field(hash=False)  # in the manifest's order (numeric); pictures sorted by name
+    files: Sequence[Path]  # in the manifest's order (numeric); pictures sorted by name
     identity: str
     note: str = ""  # what a reader of the row must know, such as "6 of 10 videos: 0, 1, 2, 6, 8, 9"
 
@@ -252,7 +252,7 @@ def picture_folder(folder: Path, *, label: str, note: str = "") -> FoundAsset:
         raise UsageError(f"No pictures in folder {folder} ({', '.join(sorted(PICTURE_SUFFIXES))}).")
     small = sum(size for _, size in sizes) < HASH_CONTENTS_BELOW
     facts = [(name, f"{size} {sha256_of(folder / name) if small else ''}") for name, size in sizes]
-    files = PathList(folder, [name for name, _ in sizes])
+    files = PathList(folder, tuple(name for name, _ in sizes))
     return FoundAsset(label, files, f"pictures:{label}-{_digest(facts)}", note)
 
 
@@ -274,6 +274,76 @@ def check_file(asset: Asset, file: AssetFile, path: Path) -> str:
     except OSError as error:
         raise CorruptAssetError(_damaged(asset, path, f"it cannot be read, {error.strerror}")) from error
     return digest
+
+
+def list_assets(store: AssetStore) -> list[dict[str, Any]]:
+    """One row per asset of the manifest, from what lies on disk, unverified.
+
+    Returns:
+      Rows of name, present and total (files; total None for a tree), bytes (None where unknown), state ("present",
+      "partial", "absent"), where (a folder, None if absent), fetchable, purpose, licence, source.
+    """
+    return [_list_row(store, asset) for asset in manifest().values()]
+
+
+def _list_row(store: AssetStore, asset: Asset) -> dict[str, Any]:
+    if asset.tree:
+        folder = store.locate_tree(asset.tree)
+        counts = {"present": int(folder is not None), "total": None, "bytes": None}
+        state, where = "absent" if folder is None else "present", folder
+    else:
+        choice = store.best_choice(asset)
+        located = store.locate(choice)
+        known = all(file.bytes is not None for file in choice)
+        size = sum(file.bytes or 0 for file in choice) if known else None
+        counts = {"present": len(located), "total": len(choice), "bytes": size}
+        state = "absent" if not located else "present" if len(located) == len(choice) else "partial"
+        where = next((path.parent for path in located.values()), None)
+    facts = {"fetchable": asset.fetchable, "purpose": asset.purpose, "licence": asset.licence, "source": asset.source}
+    return {"name": asset.name, **counts, "state": state, "where": str(where) if where else None, **facts}
+
+
+def verify_assets(store: AssetStore, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Checks size and digest of every file of the named assets, or of all.
+
+    Returns:
+      One row per file: asset, file, state ("ok", "absent", "damaged"), path (None if absent), detail (of damage). Of
+      an asset with several choices, the one that would be used; of a tree, one row that says whether it is there.
+    Raises:
+      UsageError: for an unknown name.
+    """
+    assets = [asset_named(name) for name in dict.fromkeys(names)] or list(manifest().values())
+    return [row for asset in assets for row in _verify_rows(store, asset)]
+
+
+def verify_status(rows: Iterable[dict[str, Any]], names: Sequence[str] = ()) -> int:
+    """Exit status for rows of `verify_assets`: 1 if a file is damaged, or absent although its asset was named."""
+    faults = {"damaged", "absent"} if names else {"damaged"}
+    return int(any(row["state"] in faults for row in rows))
+
+
+def _verify_rows(store: AssetStore, asset: Asset) -> Iterator[dict[str, Any]]:
+    if asset.tree:
+        folder = store.locate_tree(asset.tree)
+        yield _verify_row(asset, asset.tree, "absent" if folder is None else "ok", folder)
+        return
+    choice = store.best_choice(asset)
+    located = store.locate(choice)
+    for file in choice:
+        path = located.get(file)
+        if path is None:
+            yield _verify_row(asset, file.path, "absent", None)
+            continue
+        try:
+            check_file(asset, file, path)
+        except CorruptAssetError as error:
+            yield _verify_row(asset, file.path, "damaged", path, str(error))
+        else:
+            yield _verify_row(asset, file.path, "ok", path)
+
+
+def _verify_row(asset: Asset, file: str, state: str, path: Path | None, detail: str = "") -> dict[str, Any]:
+    return {"asset": asset.name, "file": file, "state": state, "path": str(path) if path else None, "detail": detail}
 
 
 def sha256_of(path: Path) -> str:
