@@ -1,0 +1,295 @@
+"""Means, intervals and aggregates as pure functions of arrays, in float64; nothing is skipped and nothing is guessed.
+
+*Samples* are a sequence with one 1-D array per training seed: what the evaluated episodes of that seed gave. Arrays may
+differ in length; every seed weighs the same.
+
+**The interval** is the percentile interval of a two-stage bootstrap: training seeds are drawn with replacement, then
+episodes within each drawn seed. Seeds come first because two trainings differ by far more than two episodes of one:
+pooling all episodes would claim a precision that no repetition has. With one seed only episodes are drawn, and the
+interval says nothing about training again. Means over tasks draw seeds and episodes within each task (tasks are strata,
+they are not a sample). With five seeds a percentile bootstrap is somewhat narrow (its variance lacks a factor n/(n-1));
+that is stated here rather than corrected, as elsewhere in the field (Agarwal et al. 2021, arXiv 2108.13264).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Samples = Sequence[ArrayLike]
+Interval = tuple[float, float]
+
+LEVEL = 0.95
+NUM_RESAMPLES = 2000
+
+
+def mean(samples: Samples) -> float:
+    """The mean over training seeds of each seed's mean over episodes.
+
+    Raises:
+      ValueError: if there is no seed, a seed has no episode, or a value is not finite.
+    """
+    return float(np.mean([np.mean(values) for values in _checked(samples)]))
+
+
+def mean_interval(
+    samples: Samples, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of `mean`; None where one episode of one seed is all there is.
+
+    Raises:
+      ValueError: as `mean`.
+    """
+    return task_mean_interval([samples], level=level, num_resamples=num_resamples, seed=seed)
+
+
+def success_interval(
+    samples: Samples, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of a success rate, the `mean` of zeros and ones.
+
+    With one seed, Wilson's interval of the binomial. With several, the bootstrap, unless all episodes came out alike:
+    it would then have no width, and Wilson's interval of all episodes together is given.
+
+    Raises:
+      ValueError: as `mean`, or if a value is neither 0 nor 1.
+    """
+    arrays = _checked(samples)
+    pooled = np.concatenate(arrays)
+    if not np.isin(pooled, (0.0, 1.0)).all():
+        raise ValueError("Successes must be 0 or 1.")
+    if len(pooled) == 1:
+        return None
+    if len(arrays) == 1 or np.ptp(pooled) == 0:
+        return wilson_interval(int(pooled.sum()), len(pooled), level=level)
+    return mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
+
+
+def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a proportion (E. B. Wilson 1927); stays inside [0, 1] and has a width at 0 and 1."""
+    if not 0 <= num_successes <= num_trials or num_trials < 1:
+        raise ValueError(f"{num_successes} successes of {num_trials} trials is no proportion.")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, n = num_successes / num_trials, num_trials
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+    low = 0.0 if num_successes == 0 else max(0.0, centre - half)
+    return low, 1.0 if num_successes == num_trials else min(1.0, centre + half)
+
+
+def gap(train: Samples, shifted: Samples) -> float:
+    """The generalization gap: mean in the training setting minus mean in the shifted one.
+
+    Args:
+      train: samples in the training setting.
+      shifted: samples of the same seeds, in the same order, in the shifted setting.
+
+    Raises:
+      ValueError: as `mean`, or if the numbers of seeds differ.
+    """
+    return task_gap([(train, shifted)])
+
+
+def gap_interval(
+    train: Samples, shifted: Samples, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of `gap`, paired: a drawn seed brings its episodes of both settings, each drawn on their own."""
+    return task_gap_interval([(train, shifted)], level=level, num_resamples=num_resamples, seed=seed)
+
+
+def task_mean(tasks: Sequence[Samples]) -> float:
+    """The mean over tasks of each task's `mean`; a task without samples raises, it is not left out."""
+    return float(np.mean([mean(samples) for samples in _nonempty(tasks)]))
+
+
+def task_mean_interval(
+    tasks: Sequence[Samples], *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of `task_mean`; None if it has none for one of the tasks."""
+    rng = np.random.default_rng(seed)
+    arrays = [_checked(samples) for samples in _nonempty(tasks)]
+    if not all(_has_spread(samples) for samples in arrays):
+        return None
+    draws = [_draw_means(samples, _draw_seeds(len(samples), num_resamples, rng), rng) for samples in arrays]
+    return _percentiles(np.mean(draws, axis=0), level)
+
+
+def task_gap(pairs: Sequence[tuple[Samples, Samples]]) -> float:
+    """The mean over tasks of each task's `gap`, from one (train, shifted) pair per task."""
+    return float(np.mean([mean(train) - mean(shifted) for train, shifted in _paired(pairs)]))
+
+
+def task_gap_interval(
+    pairs: Sequence[tuple[Samples, Samples]],
+    *,
+    level: float = LEVEL,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Interval | None:
+    """The interval of `task_gap`, seeds paired within each task; None if it has none for one of the tasks."""
+    rng = np.random.default_rng(seed)
+    checked = _paired(pairs)
+    if not all(_has_spread(train) and _has_spread(shifted) for train, shifted in checked):
+        return None
+    draws = []
+    for train, shifted in checked:
+        seeds = _draw_seeds(len(train), num_resamples, rng)
+        draws.append(_draw_means(train, seeds, rng) - _draw_means(shifted, seeds, rng))
+    return _percentiles(np.mean(draws, axis=0), level)
+
+
+def interquartile_mean(scores: ArrayLike) -> Floats | float:
+    """The mean of the middle half of all seeds and tasks together: a quarter, rounded down, is cut at each end.
+
+    Args:
+      scores: finite, (..., seeds, tasks), on one scale for all tasks; leading axes are a batch.
+
+    Returns:
+      float64, (...); a float without leading axes.
+    """
+    array = _scores(scores)
+    flat = np.sort(array.reshape(*array.shape[:-2], -1), axis=-1)
+    cut = flat.shape[-1] // 4
+    middle = flat[..., cut : flat.shape[-1] - cut].mean(axis=-1)
+    return float(middle) if middle.ndim == 0 else middle
+
+
+def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """The chance that a seed of ours beats a seed of theirs on a task, ties counting half; the mean over tasks.
+
+    This is the Mann-Whitney U statistic over the number of pairs.
+
+    Args:
+      ours: finite, (seeds, tasks).
+      theirs: finite, (seeds, tasks), the same tasks; the number of seeds may differ.
+
+    Raises:
+      ValueError: if the tasks differ in number or a value is not finite.
+    """
+    return float(_improvement(*_two(ours, theirs)))
+
+
+def improvement_interval(
+    ours: ArrayLike, theirs: ArrayLike, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of `probability_of_improvement`; None unless both have at least two seeds."""
+    rng = np.random.default_rng(seed)
+    x, y = _two(ours, theirs)
+    if min(len(x), len(y)) < 2:
+        return None
+    return _percentiles(_improvement(_draw_scores(x, num_resamples, rng), _draw_scores(y, num_resamples, rng)), level)
+
+
+def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
+    """The fraction of all seeds and tasks whose score is above each threshold.
+
+    Args:
+      scores: finite, (seeds, tasks).
+      thresholds: (k,).
+
+    Returns:
+      float64, (k,), in [0, 1].
+    """
+    flat = _scores(scores).ravel()
+    return np.mean(flat[:, None] > np.asarray(thresholds, dtype=np.float64)[None, :], axis=0)
+
+
+def score_interval(
+    scores: ArrayLike,
+    statistic: Callable[[Floats], ArrayLike] = interquartile_mean,
+    *,
+    level: float = LEVEL,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Interval | None:
+    """The interval of an aggregate of (seeds, tasks) scores: seeds are drawn within each task; None for one seed.
+
+    Args:
+      scores: finite, (seeds, tasks).
+      statistic: takes (num_resamples, seeds, tasks), returns (num_resamples,), as `interquartile_mean` does.
+    """
+    array = _scores(scores)
+    if len(array) < 2:
+        return None
+    draws = _draw_scores(array, num_resamples, np.random.default_rng(seed))
+    return _percentiles(np.asarray(statistic(draws), dtype=np.float64), level)
+
+
+def _checked(samples: Samples) -> list[Floats]:
+    arrays = [np.asarray(values, dtype=np.float64) for values in samples]
+    if not arrays or any(values.ndim != 1 or values.size == 0 for values in arrays):
+        raise ValueError("Samples need at least one seed, each with a 1-D array of at least one episode.")
+    if not all(np.isfinite(values).all() for values in arrays):
+        raise ValueError("Samples must be finite: a missing episode is left out by the caller, not stored as NaN.")
+    return arrays
+
+
+def _nonempty(tasks: Sequence[Samples]) -> Sequence[Samples]:
+    if not tasks:
+        raise ValueError("A mean over tasks needs at least one task.")
+    return tasks
+
+
+def _paired(pairs: Sequence[tuple[Samples, Samples]]) -> list[tuple[list[Floats], list[Floats]]]:
+    if not pairs:
+        raise ValueError("A mean over tasks needs at least one task.")
+    checked = [(_checked(train), _checked(shifted)) for train, shifted in pairs]
+    if any(len(train) != len(shifted) for train, shifted in checked):
+        raise ValueError("A gap compares the same seeds: both settings need equally many.")
+    return checked
+
+
+def _scores(scores: ArrayLike) -> Floats:
+    array = np.asarray(scores, dtype=np.float64)
+    if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError("Scores must be a finite (seeds, tasks) array: an aggregate with a missing task is missing.")
+    return array
+
+
+def _two(ours: ArrayLike, theirs: ArrayLike) -> tuple[Floats, Floats]:
+    x, y = _scores(ours), _scores(theirs)
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"Scores of {x.shape[-1]} tasks cannot be compared with scores of {y.shape[-1]}.")
+    return x, y
+
+
+def _has_spread(samples: list[Floats]) -> bool:
+    """Whether drawing again can give anything else: one episode of one seed cannot."""
+    return len(samples) > 1 or len(samples[0]) > 1
+
+
+def _draw_seeds(num_seeds: int, num_resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which seeds each resample holds, (num_resamples, num_seeds)."""
+    return rng.integers(num_seeds, size=(num_resamples, num_seeds))
+
+
+def _draw_means(samples: list[Floats], seeds: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """The mean of each resample, (num_resamples,), drawing anew the episodes of every seed it holds."""
+    means = np.empty(seeds.shape)
+    for index, values in enumerate(samples):
+        places = seeds == index
+        episodes = rng.integers(len(values), size=(int(places.sum()), len(values)))
+        means[places] = values[episodes].mean(axis=1)
+    return means.mean(axis=1)
+
+
+def _draw_scores(scores: Floats, num_resamples: int, rng: np.random.Generator) -> Floats:
+    """Resamples of (seeds, tasks) with the seeds drawn within each task, (num_resamples, seeds, tasks)."""
+    seeds = rng.integers(len(scores), size=(num_resamples, *scores.shape))
+    return np.take_along_axis(scores[None], seeds, axis=1)
+
+
+def _improvement(x: Floats, y: Floats) -> Floats:
+    """Mann-Whitney over the pairs, mean over tasks; (..., seeds, tasks) twice to (...)."""
+    difference = x[..., :, None, :] - y[..., None, :, :]
+    wins: Floats = (np.sign(difference) + 1) / 2
+    return np.asarray(wins.mean(axis=(-3, -2, -1)))
+
+
+def _percentiles(draws: Floats, level: float) -> Interval:
+    low, high = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)

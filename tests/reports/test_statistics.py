@@ -1,0 +1,222 @@
+"""Every statistic against another implementation of it, or against a closed form."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports import statistics as stats
+
+RNG = np.random.default_rng(7)
+FIVE = [RNG.normal(400 + 50 * s, 80, size=n) for s, n in enumerate((40, 40, 40, 25, 40))]
+
+
+def test_a_mean_weighs_seeds_not_episodes():
+    assert stats.mean([[0.0, 0.0, 0.0], [1.0]]) == 0.5
+    assert stats.mean(FIVE) == pytest.approx(sum(math.fsum(x) / len(x) for x in FIVE) / 5, rel=1e-13)
+    assert stats.task_mean([[[1.0], [3.0]], [[10.0]]]) == 6.0
+
+
+@pytest.mark.parametrize("samples", [[], [[]], [[1.0], []], [[1.0, float("nan")]], [[float("inf")]], [[[1.0]]]])
+def test_missing_samples_raise_and_are_never_zero_or_skipped(samples):
+    for function in (stats.mean, stats.mean_interval, stats.success_interval):
+        with pytest.raises(ValueError, match="Samples"):
+            function(samples)
+    with pytest.raises(ValueError, match="Samples"):
+        stats.task_mean([[[1.0]], samples])
+    with pytest.raises(ValueError, match="at least one task"):
+        stats.task_mean([])
+
+
+def test_one_value_has_no_interval():
+    assert stats.mean_interval([[3.0]]) is None
+    assert stats.success_interval([[1.0]]) is None
+    assert stats.gap_interval([[3.0]], [[1.0, 2.0]]) is None
+    assert stats.task_mean_interval([[[3.0]], [[1.0, 2.0]]]) is None
+    assert stats.mean_interval([[3.0], [4.0]]) == (3.0, 4.0)
+
+
+def test_one_seed_is_the_ordinary_bootstrap_of_scipy():
+    values = FIVE[0]
+    low, high = stats.mean_interval([values], num_resamples=40_000)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=40_000, method="percentile", rng=1)
+    half = (high - low) / 2
+    assert low == pytest.approx(theirs.confidence_interval.low, abs=0.04 * half)
+    assert high == pytest.approx(theirs.confidence_interval.high, abs=0.04 * half)
+
+
+def test_one_episode_per_seed_is_the_bootstrap_of_seeds():
+    values = FIVE[1][:8]
+    ours = stats.mean_interval([[v] for v in values], num_resamples=40_000)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=40_000, method="percentile", rng=1)
+    assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.04 * (ours[1] - ours[0]))
+
+
+def _exact_distribution(samples):
+    """All equally likely two-stage resamples of a small sample, by enumeration: {mean: probability}."""
+    outcomes = {}
+    for seeds in itertools.product(range(len(samples)), repeat=len(samples)):
+        choices = [[sum(c) / len(c) for c in itertools.product(samples[s], repeat=len(samples[s]))] for s in seeds]
+        count = math.prod(map(len, choices))
+        for means in itertools.product(*choices):
+            value = round(sum(means) / len(means), 9)
+            outcomes[value] = outcomes.get(value, 0.0) + 1 / len(samples) ** len(samples) / count
+    return outcomes
+
+
+def test_the_two_stage_resampling_has_the_enumerated_distribution():
+    samples = [[0.0, 1.0, 5.0], [2.0, 7.0]]
+    exact = _exact_distribution(samples)
+    assert sum(exact.values()) == pytest.approx(1)
+    rng = np.random.default_rng(3)
+    arrays = [np.asarray(s) for s in samples]
+    draws = np.round(stats._draw_means(arrays, stats._draw_seeds(2, 200_000, rng), rng), 9)
+    found = dict(zip(*np.unique(draws, return_counts=True), strict=True))
+    assert set(found) == set(exact)
+    for value, chance in exact.items():
+        error = 5 * math.sqrt(chance * (1 - chance) / 200_000)
+        assert found[value] / 200_000 == pytest.approx(chance, abs=error)
+
+
+def test_the_spread_of_resamples_is_the_closed_form():
+    """Var = between / S + mean over seeds of within / (S E), population variances, for the two-stage bootstrap."""
+    rng = np.random.default_rng(5)
+    draws = stats._draw_means(FIVE, stats._draw_seeds(5, 100_000, rng), rng)
+    means = [x.mean() for x in FIVE]
+    closed = np.var(means) / 5 + np.mean([x.var() / len(x) for x in FIVE]) / 5
+    assert draws.var() == pytest.approx(closed, rel=0.02)
+    assert draws.mean() == pytest.approx(np.mean(means), abs=4 * math.sqrt(closed / 100_000))
+
+
+def test_seeds_make_the_interval_wider_than_pooled_episodes():
+    low, high = stats.mean_interval(FIVE)
+    pooled_low, pooled_high = stats.mean_interval([np.concatenate(FIVE)])
+    assert high - low > 2 * (pooled_high - pooled_low)
+
+
+def test_the_same_seed_gives_the_same_interval_and_the_level_widens_it():
+    assert stats.mean_interval(FIVE, seed=3) == stats.mean_interval(FIVE, seed=3)
+    assert stats.mean_interval(FIVE, seed=3) != stats.mean_interval(FIVE, seed=4)
+    narrow, wide = stats.mean_interval(FIVE, level=0.5), stats.mean_interval(FIVE, level=0.99)
+    assert wide[0] < narrow[0] < stats.mean(FIVE) < narrow[1] < wide[1]
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    """30 seeds, so that the known narrowness with few seeds does not matter."""
+    rng = np.random.default_rng(11)
+    hits = 0
+    for trial in range(300):
+        samples = [rng.normal(rng.normal(100, 20), 10, size=5) for _ in range(30)]
+        low, high = stats.mean_interval(samples, num_resamples=500, seed=trial)
+        hits += low <= 100 <= high
+    assert 0.90 < hits / 300 < 0.99
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (499, 500)])
+def test_wilson_is_scipy_s(successes, trials):
+    theirs = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    assert stats.wilson_interval(successes, trials) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    with pytest.raises(ValueError, match="no proportion"):
+        stats.wilson_interval(trials + 1, trials)
+
+
+def test_a_success_rate_takes_wilson_for_one_seed_and_for_no_spread():
+    assert stats.success_interval([[1, 0, 1, 1]]) == stats.wilson_interval(3, 4)
+    assert stats.success_interval([[1, 1], [1, 1]]) == stats.wilson_interval(4, 4)
+    two = [[1, 0, 1, 1], [0, 0, 1, 0]]
+    assert stats.success_interval(two) == stats.mean_interval(two)
+    with pytest.raises(ValueError, match="0 or 1"):
+        stats.success_interval([[0.5, 1.0]])
+
+
+def test_the_gap_is_paired_by_seed():
+    """Each seed loses exactly 100: drawing seeds in pairs leaves no spread, however far the seeds lie apart."""
+    train = [[500.0], [900.0], [100.0]]
+    shifted = [[400.0], [800.0], [0.0]]
+    assert stats.gap(train, shifted) == 100
+    assert stats.gap_interval(train, shifted) == (100, 100)
+    with pytest.raises(ValueError, match="same seeds"):
+        stats.gap(train, shifted[:2])
+
+
+def test_the_gap_interval_of_one_seed_is_scipy_s_two_sample_bootstrap():
+    a, b = FIVE[0], FIVE[3]
+    ours = stats.gap_interval([a], [b], num_resamples=40_000)
+    theirs = scipy.stats.bootstrap(
+        (a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), n_resamples=40_000, method="percentile", rng=2
+    ).confidence_interval
+    assert ours == pytest.approx(tuple(theirs), abs=0.03 * (ours[1] - ours[0]))
+    assert stats.gap([a], [b]) == pytest.approx(a.mean() - b.mean())
+
+
+def test_the_interval_of_the_task_mean_shrinks_as_independent_strata_do():
+    """Variances of independent strata add, so k like tasks are narrower by the square root of k."""
+    one = stats.mean_interval(FIVE, num_resamples=20_000)
+    four = stats.task_mean_interval([FIVE] * 4, num_resamples=20_000)
+    assert (four[1] - four[0]) / (one[1] - one[0]) == pytest.approx(0.5, rel=0.04)
+    gaps = stats.task_gap_interval([(FIVE, [[0.0]] * 5)] * 4, num_resamples=20_000)
+    assert gaps == pytest.approx(four, abs=0.05 * (four[1] - four[0]))
+    assert stats.task_gap([(FIVE, [[0.0]] * 5)] * 4) == pytest.approx(stats.mean(FIVE))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 6).flatmap(
+        lambda tasks: st.lists(st.lists(st.floats(-1e6, 1e6), min_size=tasks, max_size=tasks), min_size=1, max_size=9)
+    )
+)
+def test_the_interquartile_mean_is_scipy_s_trimmed_mean(scores):
+    theirs = scipy.stats.trim_mean(np.ravel(scores), 0.25)
+    assert stats.interquartile_mean(scores) == pytest.approx(theirs, rel=1e-9, abs=1e-6)
+
+
+def test_the_interquartile_mean_works_on_a_batch():
+    batch = RNG.normal(size=(4, 5, 3))
+    assert np.allclose(stats.interquartile_mean(batch), [stats.interquartile_mean(x) for x in batch], rtol=1e-14)
+
+
+def test_improvement_is_mann_whitney_s_statistic_task_by_task():
+    x = RNG.integers(0, 6, size=(5, 3)).astype(float)
+    y = RNG.integers(0, 6, size=(7, 3)).astype(float)
+    theirs = np.mean([scipy.stats.mannwhitneyu(x[:, t], y[:, t]).statistic / 35 for t in range(3)])
+    assert stats.probability_of_improvement(x, y) == pytest.approx(theirs, rel=1e-14)
+    assert stats.probability_of_improvement(y, x) == pytest.approx(1 - theirs, rel=1e-14)
+    low, high = stats.improvement_interval(x, y)
+    assert 0 <= low < theirs < high <= 1
+    assert stats.improvement_interval(x[:1], y) is None
+    with pytest.raises(ValueError, match="3 tasks"):
+        stats.probability_of_improvement(x, y[:, :2])
+
+
+def test_the_profile_is_counted():
+    scores = RNG.integers(0, 10, size=(5, 4)).astype(float)
+    thresholds = np.arange(-1, 11)
+    counted = [sum(bool(v > t) for v in scores.ravel()) / 20 for t in thresholds]
+    assert stats.performance_profile(scores, thresholds).tolist() == pytest.approx(counted)
+    assert counted[0] == 1
+    assert counted[-1] == 0
+
+
+def test_the_score_interval_is_scipy_s_bootstrap_for_one_task():
+    scores = FIVE[0][:12, None]
+    ours = stats.score_interval(scores, lambda s: s.mean(axis=(-2, -1)), num_resamples=40_000)
+    theirs = scipy.stats.bootstrap((scores[:, 0],), np.mean, n_resamples=40_000, method="percentile", rng=4)
+    assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.03 * (ours[1] - ours[0]))
+    low, high = stats.score_interval(np.column_stack([x[:25] for x in FIVE]))
+    assert low < stats.interquartile_mean(np.column_stack([x[:25] for x in FIVE])) < high
+    assert stats.score_interval(scores[:1]) is None
+
+
+def test_an_aggregate_with_a_missing_task_is_missing():
+    scores = [[1.0, float("nan")], [2.0, 3.0]]
+    for function in (stats.interquartile_mean, stats.score_interval):
+        with pytest.raises(ValueError, match="missing"):
+            function(scores)
+    with pytest.raises(ValueError, match="missing"):
+        stats.performance_profile(scores, [0.0])
