@@ -1,1 +1,22 @@
+"""A benchmark harness for visual generalization in reinforcement learning.
 
+`harness.evaluate(policy, suite="video_hard")` measures any policy; `harness.make_env` builds one environment; the
+`harness` command does the rest. Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.api import evaluate, make_env
+
+__all__ = ["evaluate", "make_env"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from harness import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'harness' has no attribute '{name}'")

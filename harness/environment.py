@@ -11,13 +11,12 @@ import gymnasium
 import numpy as np
 
 from harness.errors import UsageError
+from harness.spec import check_profile
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
     from harness.simulation import Simulation
     from harness.spec import BoundShift, Protocol, Setting, Suite
-
-RENDER_PROFILES = ("standard", "fast")
 
 
 class PixelEnv(gymnasium.Env[Any, np.ndarray]):
@@ -63,9 +62,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
             box = gymnasium.spaces.Box(-np.inf, np.inf, proprio.shape, np.float32)
             self.observation_space = gymnasium.spaces.Dict({"pixels": pixels, "proprio": box})
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; see the class for how they are numbered.
 
         Returns:
@@ -176,8 +173,7 @@ def make_env(
     """
     protocol = protocol or suite.protocol
     chosen = suite.setting(setting) if isinstance(setting, str) else setting
-    if profile not in RENDER_PROFILES:
-        raise UsageError(f"Render profile '{profile}' does not exist; choose one of {', '.join(RENDER_PROFILES)}.")
+    check_profile(profile)
     domain = importlib.import_module(suite.domain)
     simulation = domain.make_simulation(
         suite.check_task(task), image_size=protocol.image_size, profile=profile, shifts=chosen.shifts

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
@@ -87,6 +86,20 @@ class Setting:
 
 TRAIN = Setting("train")
 
+# "standard" draws what the published code draws; "fast" (no shadows, no multisampling) is for tests, never mixed with it.
+RENDER_PROFILES = ("standard", "fast")
+
+
+def check_profile(name: str) -> str:
+    """Returns the name of a render profile if it exists.
+
+    Raises:
+      UsageError: otherwise.
+    """
+    if name not in RENDER_PROFILES:
+        raise unknown("render profile", name, RENDER_PROFILES)
+    return name
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -101,6 +114,11 @@ class Protocol:
     eval_seed_offset: int = 42  # eval_seed = train_seed + this
     metric: str = "return"  # or "success": the headline of the table
 
+    def __post_init__(self) -> None:
+        # Plain dicts of our own: whatever mapping the declaration used, workers must be able to unpickle it.
+        object.__setattr__(self, "action_repeat", dict(self.action_repeat))
+        object.__setattr__(self, "train_frames", dict(self.train_frames))
+
     def replace(self, task: str, name: str, value: int) -> Protocol:
         """A copy with one number changed for one task.
 
@@ -114,7 +132,7 @@ class Protocol:
         if value < 1:
             raise UsageError(f"protocol.{name} must be at least 1, not {value}.")
         if name == "action_repeat":
-            return replace(self, action_repeat=MappingProxyType({**self.action_repeat, task: value}))
+            return replace(self, action_repeat={**self.action_repeat, task: value})
         return replace(self, **{name: value})
 
 
@@ -138,6 +156,7 @@ class Suite:
     source: str  # paper and owner/name@commit of the definition
     train: Setting = field(default=TRAIN)
     published_suite: str | None = None  # its name in results/published, where numbers exist
+    needs_graphics: bool = True  # False for a suite that draws without GL
 
     @property
     def all_settings(self) -> tuple[Setting, ...]:

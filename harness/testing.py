@@ -148,6 +148,7 @@ SUITE = Suite(
     ),
     description="A dot moves onto a target; for tests only.",
     source="this project",
+    needs_graphics=False,
 )
 
 

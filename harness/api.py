@@ -1,0 +1,155 @@
+"""The same measurements from Python, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import provenance
+from harness.assets import AssetStore
+from harness.environment import PixelEnv
+from harness.environment import make_env as _make_env
+from harness.errors import UsageError
+from harness.registry import as_policy, load_suite
+from harness.rollout import play_episode
+from harness.spec import Setting, Suite
+from results.rows import Row, canonical_json, to_dict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.agent import Policy
+
+
+def make_env(
+    suite: str | Suite,
+    task: str,
+    setting: str,
+    *,
+    assets: str | None = None,
+    stand_ins: bool = True,
+    profile: str = "standard",
+) -> PixelEnv:
+    """Builds one environment.
+
+    Args:
+      suite: a suite or its name.
+      task: one of its tasks.
+      setting: one of its settings; "train" is the training setting.
+      assets: folders to look third-party files up in before $HARNESS_ASSETS.
+      stand_ins: whether missing third-party files may be replaced by stand-ins.
+      profile: render profile, "standard" or "fast".
+    Raises:
+      UsageError: for a name that does not exist; MissingAssetError for files that do not.
+    """
+    chosen = load_suite(suite) if isinstance(suite, str) else suite
+    store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
+    return _make_env(chosen, task, setting, assets=store, profile=profile)
+
+
+def evaluate(
+    policy: Policy | Callable[[Any], Any],
+    suite: str | Suite,
+    *,
+    tasks: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
+    episodes: int = 1,
+    eval_seed: int = 42,
+    name: str = "policy",
+    assets: str | None = None,
+    stand_ins: bool = True,
+    profile: str = "standard",
+) -> pd.DataFrame:
+    """Evaluates a policy zero-shot, in this process.
+
+    Args:
+      policy: an object with `act(observations, *, explore)`, or a function from a batch of observations
+        (uint8 (1, C, H, W)) to a batch of actions (float (1, A), values in [-1, 1]).
+      suite: a suite or its name.
+      tasks: some of its tasks; None for all.
+      settings: some of its settings; None for all, the training setting first.
+      episodes: episodes per task and setting.
+      eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
+      name: what the rows call the policy.
+      assets: folders to look third-party files up in before $HARNESS_ASSETS.
+      stand_ins: whether missing third-party files may be replaced by stand-ins; the rows say so.
+      profile: render profile, "standard" or "fast".
+    Returns:
+      One row per episode, the columns of `results.rows.Row`.
+    Raises:
+      UsageError: for a name or number that cannot be.
+      AgentError: if the policy raises or returns an action that breaks the contract.
+    """
+    if episodes < 1:
+        raise UsageError(f"episodes must be at least 1, not {episodes}.")
+    chosen = load_suite(suite) if isinstance(suite, str) else suite
+    acting = as_policy(policy)
+    store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
+    task_names = [chosen.check_task(task) for task in tasks or chosen.tasks]
+    chosen_settings = [chosen.setting(s) for s in settings] if settings else list(chosen.all_settings)
+    rows: list[Row] = []
+    for task in task_names:
+        for setting in chosen_settings:
+            columns = _columns(chosen, setting, task, name, store, profile)
+            env = _make_env(chosen, task, setting, assets=store, profile=profile)
+            try:
+                for episode in range(episodes):
+                    rows.append(_row(env, acting, columns, setting.name != chosen.train.name, eval_seed, episode))
+            finally:
+                env.close()
+    return _frame(rows)
+
+
+def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], shifted: bool, eval_seed: int, episode: int) -> Row:
+    result = play_episode(env, policy, seed=eval_seed, episode=episode, shifted=shifted)
+    return Row(
+        **columns,
+        eval_seed=eval_seed,
+        episode=episode,
+        episode_return=result.episode_return,
+        success=result.success,
+        successes_json=canonical_json(result.successes),
+        num_steps=result.num_steps,
+        num_frames=result.num_frames,
+        shift_json=canonical_json(result.shift),
+        first_pixels=result.first_pixels,
+        gl_renderer=env.simulation.renderer_name(),
+    )
+
+
+def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetStore, profile: str) -> dict[str, Any]:
+    found = [store.find(asset) for asset in setting.assets]
+    protocol = suite.protocol
+    return {
+        "run_id": "",
+        "suite": suite.name,
+        "suite_version": suite.version,
+        "task": task,
+        "setting": setting.name,
+        "agent": name,
+        "agent_version": 0,
+        "config_hash": "",
+        "preset": "",
+        "train_seed": None,
+        "train_frames": 0,
+        "action_repeat": protocol.action_repeat[task],
+        "frame_stack": protocol.frame_stack,
+        "image_size": protocol.image_size,
+        "episode_frames": protocol.episode_frames,
+        "render_profile": profile,
+        "assets_json": canonical_json({asset.name: asset.identity for asset in found}),
+        "stand_ins": ", ".join(asset.name for asset in found if asset.stand_in),
+        "notes": "; ".join(asset.note for asset in found if asset.note),
+        "checkpoint": "",
+        "packages_json": canonical_json(provenance.package_versions()),
+        "compute": "policy from outside",
+        "code_revision": provenance.code_revision(),
+    }
+
+
+def _frame(rows: Sequence[Row]) -> pd.DataFrame:
+    import pandas as pd
+
+    from results.rows import COLUMNS
+
+    return pd.DataFrame([to_dict(row) for row in rows], columns=list(COLUMNS))

@@ -1,0 +1,230 @@
+"""The command line. Everything heavy is imported inside the commands, so that help and errors come at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import HarnessError, UsageError, unknown
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Benchmark harness for visual generalization in reinforcement learning: train in the plain scene, "
+    "evaluate zero-shot in the shifted ones, get tables that can be compared.",
+)
+assets_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Third-party files: what is there, get, check."
+)
+app.add_typer(assets_app, name="assets")
+
+AssetsOption = Annotated[
+    str | None, typer.Option("--assets", help="Folders with third-party files, before $HARNESS_ASSETS.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (tests only: other pixels).")]
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (before the command's name).")] = False,
+) -> None:
+    if debug:
+        os.environ["HARNESS_DEBUG"] = "1"
+
+
+@app.command("run")
+def run_command(
+    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
+    agent: Annotated[str, typer.Option(help="An agent (harness list agents), or package.module:ATTRIBUTE.")],
+    task: Annotated[
+        list[str] | None, typer.Option(help="A task of the suite; repeat for several. Default: all.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5.")] = None,
+    preset: Annotated[str, typer.Option(help="quick, laptop or paper (harness list presets).")] = "quick",
+    frames: Annotated[int | None, typer.Option(help="Training budget per task, in frames.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Evaluate these policies (a run's folder); train nothing.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: cores / threads.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of one training; part of the result.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the agent (key=value) or of the protocol (protocol.key=value)."),
+    ] = None,
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+    runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    checkpoint_sec: Annotated[float, typer.Option(help="Least seconds between two checkpoints of a training.")] = 60.0,
+    as_json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+) -> None:
+    """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
+    from harness.plan import RunOptions, make_plan
+
+    if checkpoint_sec < 0:
+        raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
+    plan = make_plan(
+        RunOptions(
+            suite=suite,
+            agent=agent,
+            tasks=task or (),
+            seeds=seeds,
+            preset=preset,
+            frames=frames,
+            episodes=episodes,
+            checkpoint=checkpoint,
+            workers=workers,
+            threads=threads,
+            device=device,
+            settings=set_ or (),
+            profile=profile,
+            assets=assets,
+            runs=runs,
+        )
+    )
+    if not quiet:
+        _announce(plan)
+    from harness.run import execute
+
+    store = execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
+    from harness.summary import run_table
+
+    typer.echo(run_table(plan, store, "json" if as_json else "terminal"))
+
+
+def _announce(plan: Any) -> None:
+    """Says before the work what will be done, and what stands in for the real thing."""
+    tasks = ", ".join(task.task for task in plan.tasks)
+    typer.echo(f"Run {plan.run_id} in {plan.folder}", err=True)
+    typer.echo(f"{plan.agent.name} on {plan.suite.name}: {tasks}; device {plan.device}", err=True)
+    for name, found in plan.found.items():
+        if found.stand_in:
+            typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
+        elif found.note:
+            typer.echo(f"Note: {found.note}", err=True)
+
+
+@app.command("list")
+def list_command(
+    kind: Annotated[str, typer.Argument(help="suites, tasks, agents or presets")],
+    suite: Annotated[str | None, typer.Option(help="For tasks: only of this suite.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List suites, tasks, agents or presets."""
+    from harness import listing
+
+    kinds = {"suites": listing.suites, "tasks": listing.tasks, "agents": listing.agents, "presets": listing.presets}
+    if kind not in kinds:
+        raise unknown("list", kind, kinds)
+    if suite is not None and kind != "tasks":
+        raise UsageError("--suite goes with 'harness list tasks' only.")
+    rows = listing.tasks(suite) if kind == "tasks" else kinds[kind]()
+    typer.echo(json.dumps(rows, indent=2) if as_json else listing.columns(rows))
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Find out why rendering does not work, and print the remedy."""
+    from harness.doctor import diagnose
+
+    raise typer.Exit(diagnose(sys.stdout))
+
+
+@app.command("preview")
+def preview_command(
+    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
+    task: Annotated[list[str] | None, typer.Option(help="A task; repeat for several. Default: all.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: <suite>.png")] = None,
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+) -> None:
+    """Draw every task and setting of a suite, as the agent sees them, into one PNG."""
+    from harness.assets import AssetStore
+    from harness.registry import load_suite
+    from harness.spec import check_profile
+
+    chosen = load_suite(suite)
+    tasks = [chosen.check_task(name) for name in task or chosen.tasks]
+    path = out or Path(f"{chosen.name}.png")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+    check_profile(profile)
+    store = AssetStore.from_environment(assets, allow_stand_ins=True)
+    for name in chosen.assets:
+        found = store.find(name)
+        if found.stand_in:
+            typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
+    from harness.preview import write_contact_sheet
+
+    write_contact_sheet(chosen, store, path, tasks=tasks, profile=profile)
+    typer.echo(str(path))
+
+
+@assets_app.command("list")
+def assets_list(assets: AssetsOption = None, as_json: JsonOption = False) -> None:
+    """Every third-party file set: what it is for, its licence, and whether it is here."""
+    from harness.assets import AssetStore, list_assets
+    from harness.listing import columns
+
+    rows = list_assets(AssetStore.from_environment(assets, allow_stand_ins=False))
+    typer.echo(json.dumps(rows, indent=2) if as_json else columns(rows))
+
+
+@assets_app.command("fetch")
+def assets_fetch(
+    names: Annotated[list[str], typer.Argument(help="Names as in 'harness assets list'.")],
+    into: Annotated[Path | None, typer.Option(help="Folder to fetch into. Default: the user's cache folder.")] = None,
+) -> None:
+    """Download and verify. Interrupted downloads resume."""
+    from harness.assets import cache_folder
+    from harness.download import fetch_assets
+
+    for path in fetch_assets(names, into or cache_folder()):
+        typer.echo(str(path))
+
+
+@assets_app.command("verify")
+def assets_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; default: all that are here.")] = None,
+    assets: AssetsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what is here with its SHA-256; exit 1 if anything differs."""
+    from harness.assets import AssetStore, verify_assets
+    from harness.listing import columns
+
+    rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or None)
+    typer.echo(json.dumps(rows, indent=2) if as_json else columns(rows))
+    raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
+
+
+def main() -> None:
+    """Entry point of the `harness` command; turns errors into one sentence and an exit status."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; the same command goes on from here.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
+        sys.exit(1)
+    except HarnessError as error:
+        if os.environ.get("HARNESS_DEBUG"):
+            typer.echo(getattr(error, "worker_traceback", ""), err=True)
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

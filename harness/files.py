@@ -1,0 +1,74 @@
+"""Writing so that a kill at any moment leaves either the old or the new, never a half."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import WorkError
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turns a full or read-only disk into one sentence.
+
+    Raises:
+      WorkError: instead of the OSError of a write.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
+            error.errno or 0, error.strerror or str(error)
+        )
+        raise WorkError(f"Cannot write {what}: {reason}. What was finished before is kept.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces a JSON file as one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(str(path)):
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, sort_keys=True, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def commit_folder(temporary: Path, final: Path) -> None:
+    """Makes a fully written folder appear under its final name as one step, replacing what was there."""
+    with disk_errors(str(final)):
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                _sync(path)
+        _sync(temporary)
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+        _sync(final.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(*paths: Path) -> str:
+    """SHA-256 over the contents of files, in the order given, as hex digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""Gymnasium ids of every suite x task x setting, so that `gymnasium.make` works in any other library.
+
+`harness/<suite>-<task>-<setting>-v<version>`; where a suite has one shifted setting, `harness/<suite>-<task>-v<version>`
+means that one. Gymnasium calls `register` by itself through the entry point in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+NAMESPACE = "harness"
+
+
+def register() -> None:
+    """Registers every suite found in `suites/`; loads no simulator."""
+    from harness.registry import load_suite, suite_names
+
+    for name in suite_names():
+        suite = load_suite(name)
+        for task in suite.tasks:
+            for setting in suite.all_settings:
+                _register(f"{suite.name}-{task}-{setting.name}-v{suite.version}", suite.name, task, setting.name)
+            if len(suite.settings) == 1:
+                _register(f"{suite.name}-{task}-v{suite.version}", suite.name, task, suite.settings[0].name)
+
+
+def _register(id_without_namespace: str, suite: str, task: str, setting: str) -> None:
+    full_id = f"{NAMESPACE}/{id_without_namespace}"
+    if full_id in gymnasium.registry:
+        return
+    entry_point = "harness.gym_ids:make_registered"
+    kwargs = {"suite": suite, "task": task, "setting": setting}
+    # The entry point's plugin loader sets the namespace itself, a direct call does not.
+    current = gymnasium.envs.registration.current_namespace
+    gymnasium.register(id_without_namespace if current else full_id, entry_point=entry_point, kwargs=kwargs)
+
+
+def make_registered(
+    suite: str, task: str, setting: str, *, stand_ins: bool = True, profile: str = "standard", assets: str | None = None
+) -> gymnasium.Env:
+    """Makes one of the registered environments.
+
+    Args:
+      suite: name of a suite.
+      task: one of its tasks.
+      setting: one of its settings.
+      stand_ins: whether missing third-party files may be replaced by stand-ins (a warning says so).
+      profile: render profile, "standard" or "fast".
+      assets: folders to look third-party files up in before $HARNESS_ASSETS.
+    """
+    import warnings
+
+    from harness.assets import AssetStore
+    from harness.environment import make_env
+    from harness.registry import load_suite
+
+    chosen = load_suite(suite)
+    store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
+    for name in chosen.setting(setting).assets:
+        found = store.find(name)
+        if found.stand_in:
+            warnings.warn(
+                f"'{name}' is absent: {found.identity} is used. Run: harness assets fetch {name}", stacklevel=2
+            )
+    return make_env(chosen, task, setting, assets=store, profile=profile)

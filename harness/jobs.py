@@ -1,0 +1,212 @@
+"""What workers do: train one agent, or evaluate some episodes of one cell. Both can be repeated without harm."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.agent import AgentContext
+from harness.environment import PixelEnv, make_env
+from harness.files import disk_errors
+from harness.plan import TaskPlan
+from harness.policies import load_policy_source, store_policy
+from harness.registry import load_agent, load_suite
+from harness.rollout import play_episode
+from results.rows import Row, canonical_json
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
+
+REPORT_SEC = 0.5  # least time between two progress reports of a job
+EVALUATION_THREADS = 1  # fixed, so that sums are ordered alike whatever the machine and the number of workers
+
+Report = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class World:
+    """What both kinds of job need to build environment and agent again in a worker; picklable."""
+
+    suite_name: str
+    agent_name: str
+    plan: TaskPlan
+    seed: int
+    store: AssetStore
+    device: str
+    profile: str
+
+    def make_env(self, setting: str) -> PixelEnv:
+        """The environment of this task in one of the suite's settings."""
+        return make_env(
+            load_suite(self.suite_name),
+            self.plan.task,
+            setting,
+            assets=self.store,
+            profile=self.profile,
+            protocol=self.plan.protocol,
+        )
+
+    def make_agent(self, env: PixelEnv, memory: Path | None) -> Any:
+        """The agent, untrained."""
+        agent = load_agent(self.agent_name)
+        context = AgentContext(
+            task=self.plan.task,
+            observation_space=env.observation_space,
+            action_space=env.action_space,  # type: ignore[arg-type]
+            frame_stack=self.plan.protocol.frame_stack,
+            action_repeat=self.plan.protocol.action_repeat[self.plan.task],
+            train_frames=self.plan.train_frames,
+            seed=self.seed,
+            device=self.device,
+            assets=self.store,
+            memory=memory,
+        )
+        return agent.make(context, agent.config(**self.plan.config))
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Trains one agent on one task with one seed, and leaves `<folder>/policy`."""
+
+    world: World
+    folder: Path
+    threads: int
+    facts: Mapping[str, Any]  # goes into the policy's provenance
+    checkpoint_sec: float
+    curve_every_frames: int
+    curve_episodes: int
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Evaluates episodes of one cell; reports one `Row` each."""
+
+    world: World
+    setting: str
+    shifted: bool
+    eval_seed: int
+    episodes: tuple[int, ...]
+    policy: Path | None  # None for an agent without parameters
+    columns: Mapping[str, Any]  # the row's columns that are the same for the whole cell
+
+
+def train(job: TrainJob, report: Report) -> None:
+    """Runs a `TrainJob`; what a killed one left behind is continued."""
+    from harness.train import Trainer, TrainSpec
+
+    set_threads(job.threads)
+    world, suite = job.world, load_suite(job.world.suite_name)
+    memory = job.folder / "memory"
+    with disk_errors(str(memory)):
+        memory.mkdir(parents=True, exist_ok=True)
+    env = world.make_env(suite.train.name)
+    agent = world.make_agent(env, memory)
+    spec = TrainSpec(
+        train_frames=world.plan.train_frames,
+        seed=world.seed,
+        checkpoint_sec=job.checkpoint_sec,
+        curve_every_frames=job.curve_every_frames,
+        curve_episodes=job.curve_episodes,
+        curve_seed=world.seed + world.plan.protocol.eval_seed_offset,
+    )
+    trainer = Trainer(
+        agent,
+        env,
+        spec,
+        job.folder,
+        make_curve_env=lambda: world.make_env(suite.train.name),
+        on_progress=seldom(lambda progress: report(("frames", progress["num_frames"]))),
+    )
+    counters = trainer.run()
+    env.close()
+    with disk_errors(f"the policy in {job.folder}"):
+        store_policy(agent, job.folder / "policy", {**job.facts, "train_frames": counters.num_frames})
+    # Only now: as long as the policy is not there, a resume needs both of these.
+    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(memory, ignore_errors=True)
+
+
+def evaluate(job: EvaluateJob, report: Report) -> None:
+    """Runs an `EvaluateJob`."""
+    set_threads(EVALUATION_THREADS)
+    env = _CACHE.env(job)
+    policy = _CACHE.policy(job, env)
+    beat = seldom(lambda step: report(("steps", step)))
+    for episode in job.episodes:
+        result = play_episode(env, policy, seed=job.eval_seed, episode=episode, shifted=job.shifted, on_step=beat)
+        measured = {
+            "setting": job.setting,
+            "eval_seed": job.eval_seed,
+            "episode": episode,
+            "episode_return": result.episode_return,
+            "success": result.success,
+            "successes_json": canonical_json(result.successes),
+            "num_steps": result.num_steps,
+            "num_frames": result.num_frames,
+            "shift_json": canonical_json(result.shift),
+            "first_pixels": result.first_pixels,
+            "gl_renderer": env.simulation.renderer_name(),
+        }
+        report(("row", Row(**{**job.columns, **measured})))
+
+
+class _Cache:
+    """The environment and the policy a worker used last: cells come in groups that share them."""
+
+    def __init__(self) -> None:
+        self._env: tuple[Any, PixelEnv] | None = None
+        self._policy: tuple[Any, Any] | None = None
+
+    def env(self, job: EvaluateJob) -> PixelEnv:
+        world = job.world
+        key = (world.suite_name, world.plan.task, job.setting, world.profile, repr(world.plan.protocol))
+        if self._env is None or self._env[0] != key:
+            if self._env is not None:
+                self._env[1].close()
+            self._env = (key, world.make_env(job.setting))
+        return self._env[1]
+
+    def policy(self, job: EvaluateJob, env: PixelEnv) -> Any:
+        world = job.world
+        key = (world.agent_name, world.plan.task, world.seed, world.plan.config_hash, job.policy, world.device)
+        if self._policy is None or self._policy[0] != key:
+            self._policy = None  # frees the old one before the new one is made
+            agent = world.make_agent(env, None)
+            if job.policy is not None:
+                source = load_policy_source(job.policy)
+                source.check_files()
+                agent.load_policy(job.policy)
+            self._policy = (key, agent)
+        return self._policy[1]
+
+
+_CACHE = _Cache()
+
+
+def seldom(report: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Lets a report through at most every `REPORT_SEC` seconds."""
+    last = [0.0]
+
+    def call(message: Any) -> None:
+        now = time.monotonic()
+        if now - last[0] >= REPORT_SEC:
+            last[0] = now
+            report(message)
+
+    return call
+
+
+def set_threads(number: int) -> None:
+    """Limits the CPU threads of this process: torch's if it is loaded, and what starts later."""
+    import os
+
+    os.environ["OMP_NUM_THREADS"] = str(number)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(number)

@@ -1,0 +1,83 @@
+"""What `harness list` shows: plain rows, and columns for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.presets import PRESETS
+from harness.registry import agent_names, load_agent, load_suite, suite_names
+
+
+def suites() -> list[dict[str, Any]]:
+    """One row per suite."""
+    return [
+        {
+            "suite": suite.name,
+            "version": suite.version,
+            "tasks": len(suite.tasks),
+            "settings": " ".join(setting.name for setting in suite.all_settings),
+            "description": suite.description,
+        }
+        for suite in map(load_suite, suite_names())
+    ]
+
+
+def tasks(suite: str | None = None) -> list[dict[str, Any]]:
+    """One row per suite and task, with its protocol; only of one suite if named.
+
+    Raises:
+      UsageError: if the suite does not exist.
+    """
+    chosen = [load_suite(suite)] if suite else [load_suite(name) for name in suite_names()]
+    return [
+        {
+            "suite": each.name,
+            "task": task,
+            "action_repeat": each.protocol.action_repeat[task],
+            "episode_frames": each.protocol.episode_frames,
+            "train_frames": each.protocol.train_frames[task],
+            "metric": each.protocol.metric,
+        }
+        for each in chosen
+        for task in each.tasks
+    ]
+
+
+def agents() -> list[dict[str, Any]]:
+    """One row per agent."""
+    return [
+        {
+            "agent": agent.name,
+            "version": agent.version,
+            "learns": "yes" if agent.learns else "no",
+            "description": agent.description,
+            "source": agent.source,
+        }
+        for agent in map(load_agent, agent_names())
+    ]
+
+
+def presets() -> list[dict[str, Any]]:
+    """One row per preset; "suite" means the suite's own number."""
+    return [
+        {
+            "preset": preset.name,
+            "train_frames": preset.train_frames or "suite",
+            "eval_episodes": preset.eval_episodes or "suite",
+            "seeds": preset.num_seeds,
+            "stand_ins": "yes" if preset.stand_ins else "no",
+            "description": preset.description,
+        }
+        for preset in PRESETS.values()
+    ]
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lays rows out in left-aligned columns under their keys; empty rows give an empty text."""
+    if not rows:
+        return ""
+    heads = list(rows[0])
+    cells = [heads, *[["" if row[head] is None else str(row[head]) for head in heads] for row in rows]]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)

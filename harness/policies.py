@@ -1,0 +1,115 @@
+"""Trained policies on disk: what a run leaves behind, and what `--checkpoint` takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import CheckpointError
+from harness.files import commit_folder, sha256_of, write_json
+
+if TYPE_CHECKING:
+    from harness.agent import Agent, AgentSpec
+
+PROVENANCE_FILE = "provenance.json"
+NEEDED = (
+    "agent",
+    "agent_version",
+    "assets",
+    "compute",
+    "config",
+    "digest",
+    "notes",
+    "preset",
+    "stand_ins",
+    "task",
+    "train_frames",
+    "train_seed",
+)
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """A policy folder and where it comes from."""
+
+    folder: Path
+    provenance: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the parameter files, hex."""
+        return str(self.provenance["digest"])
+
+    def check_files(self) -> None:
+        """Compares the parameter files with their digest.
+
+        Raises:
+          CheckpointError: if they differ.
+        """
+        if parameters_digest(self.folder) != self.digest:
+            raise CheckpointError(f"The policy in {self.folder} is damaged: its files do not match its own record.")
+
+
+def parameters_digest(folder: Path) -> str:
+    """SHA-256 over the folder's files other than the record, in the order of their names."""
+    return sha256_of(*sorted(path for path in folder.iterdir() if path.is_file() and path.name != PROVENANCE_FILE))
+
+
+def store_policy(agent: Agent, folder: Path, facts: Mapping[str, Any]) -> PolicySource:
+    """Writes what acting needs, with its record, as one step; replaces what was there."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    agent.save_policy(temporary)
+    write_json(temporary / PROVENANCE_FILE, {**facts, "digest": parameters_digest(temporary)})
+    commit_folder(temporary, folder)
+    return load_policy_source(folder)
+
+
+def load_policy_source(folder: Path) -> PolicySource:
+    """Reads the record of one policy folder.
+
+    Raises:
+      CheckpointError: if it is missing or damaged.
+    """
+    try:
+        provenance = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is not a policy: it has no {PROVENANCE_FILE}.") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"The record of the policy in {folder} cannot be read ({error}).") from error
+    if not isinstance(provenance, dict) or any(key not in provenance for key in NEEDED):
+        raise CheckpointError(f"The record of the policy in {folder} is incomplete.")
+    return PolicySource(folder, provenance)
+
+
+def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicySource]:
+    """Finds the policies under a path: one policy folder, or a run's folder with one per task and seed.
+
+    Returns:
+      (task, train seed) -> policy, sorted.
+    Raises:
+      CheckpointError: if there is none, one is damaged, or one belongs to another agent.
+    """
+    if not path.exists():
+        raise CheckpointError(f"There is no checkpoint at {path}.")
+    if not path.is_dir():
+        raise CheckpointError(f"{path} is a file; a checkpoint is a folder that a run wrote (no pickles are read).")
+    folders = [found.parent for found in sorted(path.rglob(PROVENANCE_FILE)) if not found.parent.name.startswith(".")]
+    if not folders:
+        raise CheckpointError(f"{path} holds no policy: no folder in it has a {PROVENANCE_FILE}.")
+    sources = {}
+    for folder in folders:
+        source = load_policy_source(folder)
+        facts = source.provenance
+        if facts["agent"] != agent.name or facts["agent_version"] != agent.version:
+            raise CheckpointError(
+                f"The policy in {folder} belongs to agent {facts['agent']} version {facts['agent_version']}, "
+                f"not to {agent.name} version {agent.version}."
+            )
+        sources[(facts["task"], facts["train_seed"])] = source
+    return dict(sorted(sources.items()))

@@ -1,0 +1,131 @@
+"""Suites and agents by name: one file is one suite or one agent, and nothing else needs to be edited."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.agent import AgentSpec
+from harness.errors import UsageError, unknown
+from harness.spec import Suite
+
+
+def suite_names() -> list[str]:
+    """Names of the suites in `suites/`, sorted."""
+    return _names_in("suites")
+
+
+def agent_names() -> list[str]:
+    """Names of the agents in `baselines/`, sorted."""
+    return _names_in("baselines")
+
+
+def load_suite(name: str) -> Suite:
+    """The suite called `name`, or from outside as `package.module:ATTRIBUTE`.
+
+    Raises:
+      UsageError: if there is none, or what is there is not a `Suite`.
+    """
+    if ":" in name:
+        suite = _from_outside(name, "suite")
+    else:
+        suite = _from_folder("suites", name, "suite", "SUITE")
+    if not isinstance(suite, Suite):
+        raise UsageError(f"'{name}' is a {type(suite).__name__}, not a harness.spec.Suite.")
+    return suite
+
+
+def load_agent(name: str) -> AgentSpec:
+    """The agent called `name`, or from outside as `package.module:ATTRIBUTE`.
+
+    From outside it may be an `AgentSpec`; or, to be evaluated only, an object with `act(observations, *, explore)`, a
+    plain function from observations to actions, or a class that is built with the `AgentContext`.
+
+    Raises:
+      UsageError: if there is none, or it cannot act.
+    """
+    if ":" not in name:
+        agent = _from_folder("baselines", name, "agent", "AGENT")
+    else:
+        agent = _from_outside(name, "agent")
+        if not isinstance(agent, AgentSpec):
+            return _acting_only(name, agent)
+    if not isinstance(agent, AgentSpec):
+        raise UsageError(f"'{name}' is a {type(agent).__name__}, not a harness.agent.AgentSpec.")
+    return agent
+
+
+def _names_in(package: str) -> list[str]:
+    folder = Path(importlib.import_module(package).__file__ or "").parent
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _from_folder(package: str, name: str, kind: str, attribute: str) -> Any:
+    if name not in _names_in(package):
+        raise unknown(kind, name, _names_in(package))
+    return getattr(importlib.import_module(f"{package}.{name}"), attribute)
+
+
+def _from_outside(name: str, kind: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    if not re.fullmatch(r"[A-Za-z_][\w.]*", module_name) or not attribute.isidentifier():
+        raise UsageError(f"{kind.capitalize()} '{name}' is not of the form package.module:ATTRIBUTE.")
+    module = _import_outside(module_name, kind)
+    if not hasattr(module, attribute):
+        raise unknown(f"attribute of {module_name}", attribute, [n for n in vars(module) if not n.startswith("_")])
+    return getattr(module, attribute)
+
+
+def _import_outside(module_name: str, kind: str) -> ModuleType:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # a user's own file lies where the command is given
+    try:
+        found = importlib.util.find_spec(module_name)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise UsageError(f"There is no module '{module_name}' to take the {kind} from, here or in {sys.executable}.")
+    return importlib.import_module(module_name)
+
+
+def _acting_only(name: str, policy: Any) -> AgentSpec:
+    as_policy(policy)
+    label = re.sub(r"[^\w.-]", "_", name)
+    return AgentSpec(
+        name=label,
+        version=1,
+        maker=name,
+        description="a policy from outside",
+        source=name,
+        learns=False,
+        ready_made=True,
+    )
+
+
+class FunctionPolicy:
+    """Lets a plain function from a batch of observations to a batch of actions act."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def act(self, observations: Any, *, explore: bool) -> Any:
+        return self._function(observations)
+
+
+def as_policy(policy: Any) -> Any:
+    """The object itself if it has `act`, a wrapper if it is a function.
+
+    Raises:
+      UsageError: if it is neither.
+    """
+    if callable(getattr(policy, "act", None)):
+        return policy
+    if callable(policy):
+        return FunctionPolicy(policy)
+    raise UsageError(f"A policy has act(observations, *, explore) or is a function, not a {type(policy).__name__}.")

@@ -1,0 +1,131 @@
+"""Playing one episode: the same few lines for every agent, suite and setting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import AgentError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.agent import Policy
+    from harness.environment import PixelEnv
+
+ACTION_TOLERANCE = 1e-6  # how far beyond [-1, 1] rounding may carry an action
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What one evaluated episode gave."""
+
+    episode: int
+    episode_return: float
+    success: bool | None
+    successes: dict[str, bool]
+    num_steps: int
+    num_frames: int
+    shift: dict[str, Any]
+    first_pixels: str  # SHA-256 of the first observation, first 16 hex digits
+
+
+def batch_of_one(observation: Any) -> Any:
+    """Adds the batch axis to an observation, array or dict of arrays."""
+    if isinstance(observation, dict):
+        return {key: value[None] for key, value in observation.items()}
+    return observation[None]
+
+
+def check_action(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the one action of a batch of one as float32 within [-1, 1].
+
+    Raises:
+      AgentError: if the batch is not (1, *shape), or has values that are not finite or out of range.
+    """
+    try:
+        array = np.asarray(actions, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise AgentError(f"returned {type(actions).__name__} where an array of actions is due") from error
+    if array.shape != (1, *shape):
+        raise AgentError(f"returned actions of shape {array.shape} where {(1, *shape)} is due")
+    if not np.isfinite(array).all():
+        raise AgentError(f"returned actions that are not finite: {array[0]}")
+    if np.abs(array).max(initial=0.0) > 1 + ACTION_TOLERANCE:
+        raise AgentError(f"returned actions outside [-1, 1]: {array[0]}")
+    return np.clip(array[0], -1.0, 1.0)
+
+
+def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bool) -> np.ndarray:
+    """Asks the policy for one action and checks it; raises AgentError whatever goes wrong inside."""
+    try:
+        actions = policy.act(batch_of_one(observation), explore=explore)
+    except HarnessError:
+        raise
+    except Exception as error:
+        # Agents from outside may raise anything; the reader must learn that it was the agent.
+        raise AgentError(f"raised {type(error).__name__}: {error}") from error
+    return check_action(actions, shape)
+
+
+def start_episode(policy: Policy, **facts: Any) -> None:
+    """Tells a policy that wants to know (`begin_episode`) that an episode starts."""
+    hook = getattr(policy, "begin_episode", None)
+    if hook is not None:
+        hook(**facts)
+
+
+def play_episode(
+    env: PixelEnv,
+    policy: Policy,
+    *,
+    seed: int,
+    episode: int,
+    shifted: bool,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> EpisodeResult:
+    """Evaluates one episode without exploration.
+
+    Args:
+      env: the environment of one task and setting.
+      policy: what acts.
+      seed: the stream of episodes (`eval_seed`).
+      episode: number of the episode within the stream.
+      shifted: whether the setting differs from the training setting.
+      on_step: called with the number of steps taken, after each.
+    Raises:
+      AgentError: if the policy raises or returns an action that breaks the contract.
+    """
+    observation, info = env.reset(seed=seed, options={"episode": episode})
+    digest = first_pixels_digest(observation)
+    start_episode(policy, evaluation=True, shifted=shifted, seed=seed, episode=episode)
+    shape = env.action_space.shape or ()
+    shift, episode_return, step, over = info["shift"], 0.0, 0, False
+    while not over:
+        try:
+            action = act(policy, observation, shape, explore=False)
+        except AgentError as error:
+            raise AgentError(f"The agent {error} (episode {episode}, step {step}).") from error
+        observation, reward, terminated, truncated, info = env.step(action)
+        episode_return += reward
+        step += 1
+        over = terminated or truncated
+        on_step(step)
+    return EpisodeResult(
+        episode=episode,
+        episode_return=float(episode_return),
+        success=info.get("success"),
+        successes=info.get("successes", {}),
+        num_steps=step,
+        num_frames=info["num_frames"],
+        shift=shift,
+        first_pixels=digest,
+    )
+
+
+def first_pixels_digest(observation: Any) -> str:
+    """The first 16 hex digits of the SHA-256 of an observation's pixels; equal scenes give equal digests."""
+    pixels = observation["pixels"] if isinstance(observation, dict) else observation
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()[:16]

@@ -1,0 +1,369 @@
+"""One run: train what is missing, evaluate what is missing, keep every row. Killed at any moment, it resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import provenance
+from harness.errors import HarnessError, UsageError, WorkError
+from harness.files import disk_errors, write_json
+from harness.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World
+from harness.plan import RunPlan, TaskPlan
+from harness.policies import PROVENANCE_FILE, PolicySource, load_policy_source
+from harness.progress import Progress
+from harness.workers import Event, Job, WorkerPool
+from results.rows import canonical_json
+from results.store import RowStore
+
+CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task, setting and training seed of a run, and the episodes it still lacks."""
+
+    plan: TaskPlan
+    setting: str
+    seed: int
+    missing: tuple[int, ...]
+
+
+def execute(plan: RunPlan, *, checkpoint_sec: float = 60.0, quiet: bool = False) -> RowStore:
+    """Does whatever of the plan is not done yet.
+
+    Args:
+      plan: a checked plan.
+      checkpoint_sec: least time between two checkpoints of a training, seconds.
+      quiet: no progress on standard error.
+    Returns:
+      The run's rows.
+    Raises:
+      UsageError: if the run's folder cannot be written or another process is at this run.
+      HarnessError: whatever the work ran into; rows finished before are stored.
+    """
+    store = RowStore(plan.folder / "rows")
+    cells = missing_cells(plan, store)
+    if not cells:
+        return store
+    with _locked(plan.folder), _terminating():
+        cells = missing_cells(plan, store)
+        record = RunRecord(plan)
+        record.write("running")
+        try:
+            check_graphics(plan)
+            Session(plan, store, cells, checkpoint_sec, quiet).run()
+        except KeyboardInterrupt:
+            record.write("interrupted")
+            raise
+        except HarnessError as error:
+            record.write("failed", error=str(error))
+            raise
+        record.write("finished")
+    return store
+
+
+def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
+    """The cells that lack episodes, in table order."""
+    cells = []
+    for task, setting, seed in plan.cells():
+        if plan.policies and (task.task, seed) not in plan.policies:
+            continue
+        have = store.episodes(task.task, setting, seed)
+        missing = tuple(episode for episode in range(plan.episodes) if episode not in have)
+        if missing:
+            cells.append(Cell(task, setting, seed, missing))
+    return cells
+
+
+def check_graphics(plan: RunPlan) -> None:
+    """Tries the off-screen GL before any work.
+
+    Raises:
+      WorkError: if nothing can be drawn; names the remedy.
+    """
+    if not plan.suite.needs_graphics:
+        return
+    from harness.doctor import graphics_problem
+
+    if problem := graphics_problem():
+        raise WorkError(problem)
+
+
+class Session:
+    """The work of one invocation: jobs in, rows out."""
+
+    def __init__(self, plan: RunPlan, store: RowStore, cells: list[Cell], checkpoint_sec: float, quiet: bool) -> None:
+        self.plan, self.store, self.cells = plan, store, cells
+        self._checkpoint_sec = checkpoint_sec
+        self._left = {(c.plan.task, c.setting, c.seed): len(c.missing) for c in cells}
+        self._trainings = [key for key in self._trained_units() if not _has_policy(plan, *key)]
+        frames = {task.task: task.train_frames for task in plan.tasks}
+        self._progress = Progress(
+            train_frames={key: frames[key[0]] for key in self._trainings},
+            episodes=sum(len(cell.missing) for cell in cells),
+            quiet=quiet,
+        )
+
+    def run(self) -> None:
+        """Runs every job to its end."""
+        with self._progress, WorkerPool(self.plan.workers) as pool:
+            for key in self._trainings:
+                pool.submit(self._train_job(*key))
+            for cell in self.cells:
+                if (cell.plan.task, cell.seed) not in self._trainings:
+                    self._submit_evaluation(pool, cell)
+            for event in pool.events():
+                self._handle(pool, event)
+
+    def _trained_units(self) -> list[tuple[str, int]]:
+        if not self.plan.trains:
+            return []
+        return list(dict.fromkeys((cell.plan.task, cell.seed) for cell in self.cells))
+
+    def _handle(self, pool: WorkerPool, event: Event) -> None:
+        arguments = event.job.arguments
+        if event.kind == "restarted":
+            self._progress.note(f"A worker {event.payload}; its work is done again.")
+        elif isinstance(arguments, TrainJob):
+            key = (arguments.world.plan.task, arguments.world.seed)
+            if event.kind == "message":
+                self._progress.trained(key, event.payload[1])
+            else:
+                self._progress.training_done(key)
+                for cell in self.cells:
+                    if (cell.plan.task, cell.seed) == key:
+                        self._submit_evaluation(pool, cell)
+        elif event.kind == "message" and event.payload[0] == "row":
+            self._keep(event.payload[1])
+
+    def _keep(self, row: Any) -> None:
+        with disk_errors(str(self.store.folder)):
+            self.store.append(row)
+            key = (row.task, row.setting, row.train_seed)
+            self._left[key] -= 1
+            if not self._left[key]:
+                self.store.complete(*key)
+        self._progress.episode_done()
+
+    def _world(self, task: TaskPlan, seed: int) -> World:
+        plan = self.plan
+        return World(plan.suite_name, plan.agent_name, task, seed, plan.store, plan.device, plan.profile)
+
+    def _train_job(self, task_name: str, seed: int) -> Job:
+        plan = self.plan
+        task = next(task for task in plan.tasks if task.task == task_name)
+        job = TrainJob(
+            world=self._world(task, seed),
+            folder=_train_folder(plan, task_name, seed),
+            threads=plan.threads,
+            facts=training_facts(plan, task, seed),
+            checkpoint_sec=self._checkpoint_sec,
+            curve_every_frames=plan.preset.curve_every_frames,
+            curve_episodes=plan.preset.curve_episodes,
+        )
+        return Job("harness.jobs:train", job, group=f"training of {task_name}, seed {seed}")
+
+    def _submit_evaluation(self, pool: WorkerPool, cell: Cell) -> None:
+        plan = self.plan
+        source = policy_of(plan, cell.plan.task, cell.seed)
+        columns = cell_columns(plan, cell, source)
+        for first in range(0, len(cell.missing), CHUNK):
+            job = EvaluateJob(
+                world=self._world(cell.plan, cell.seed),
+                setting=cell.setting,
+                shifted=cell.setting != plan.suite.train.name,
+                eval_seed=cell.seed + cell.plan.protocol.eval_seed_offset,
+                episodes=cell.missing[first : first + CHUNK],
+                policy=source.folder if source else None,
+                columns=columns,
+            )
+            group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
+            pool.submit(Job("harness.jobs:evaluate", job, group=group))
+
+
+def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:
+    """The trained policy of a task and seed; None for agents without parameters."""
+    if plan.policies:
+        return plan.policies[(task, seed)]
+    return load_policy_source(_policy_folder(plan, task, seed)) if plan.trains else None
+
+
+def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
+    """What a policy's record says about how it came to be."""
+    names = plan.agent.required_assets(plan.agent.config(**task.config))
+    found = [plan.found[name] for name in names]
+    return {
+        "agent": plan.agent.name,
+        "agent_version": plan.agent.version,
+        "assets": {asset.name: asset.identity for asset in found},
+        "code_revision": provenance.code_revision(),
+        "compute": f"{plan.device}, threads {plan.threads}",
+        "config": dict(task.config),
+        "config_hash": task.config_hash,
+        "notes": [asset.note for asset in found if asset.note],
+        "packages": provenance.package_versions(),
+        "preset": plan.preset.name,
+        "protocol": {"action_repeat": task.protocol.action_repeat[task.task], "frame_stack": task.protocol.frame_stack},
+        "stand_ins": [asset.name for asset in found if asset.stand_in],
+        "suite": plan.suite.name,
+        "suite_version": plan.suite.version,
+        "task": task.task,
+        "train_seed": seed,
+    }
+
+
+def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict[str, Any]:
+    """The columns that all rows of a cell share."""
+    facts = source.provenance if source else training_facts(plan, cell.plan, cell.seed)
+    found = [plan.found[name] for name in plan.suite.setting(cell.setting).assets]
+    stand_ins = dict.fromkeys([*(asset.name for asset in found if asset.stand_in), *facts["stand_ins"]])
+    notes = dict.fromkeys([*(asset.note for asset in found if asset.note), *facts["notes"]])
+    protocol = cell.plan.protocol
+    return {
+        "run_id": plan.run_id,
+        "suite": plan.suite.name,
+        "suite_version": plan.suite.version,
+        "task": cell.plan.task,
+        "agent": plan.agent.name,
+        "agent_version": plan.agent.version,
+        "config_hash": cell.plan.config_hash,
+        "preset": facts["preset"],
+        "train_seed": cell.seed,
+        "train_frames": facts.get("train_frames", cell.plan.train_frames),
+        "action_repeat": protocol.action_repeat[cell.plan.task],
+        "frame_stack": protocol.frame_stack,
+        "image_size": protocol.image_size,
+        "episode_frames": protocol.episode_frames,
+        "render_profile": plan.profile,
+        "assets_json": canonical_json({**{asset.name: asset.identity for asset in found}, **facts["assets"]}),
+        "stand_ins": ", ".join(stand_ins),
+        "notes": "; ".join(notes),
+        "checkpoint": source.digest if source else "",
+        "packages_json": canonical_json(provenance.package_versions()),
+        "compute": f"{facts['compute']}; evaluated on {plan.device}, threads {EVALUATION_THREADS}"
+        if plan.agent.learns
+        else "cpu",
+        "code_revision": provenance.code_revision(),
+    }
+
+
+class RunRecord:
+    """`record.json`: what the run is and what it ran on, rewritten at each start and end."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._path = plan.folder / "record.json"
+        self._started = _now()
+
+    def write(self, status: str, **more: Any) -> None:
+        """Replaces the record; `status` is running, interrupted, failed or finished."""
+        plan = self._plan
+        value = {
+            "record_version": RECORD_VERSION,
+            "run_id": plan.run_id,
+            "status": status,
+            "started": self._started,
+            "updated": _now(),
+            "command": sys.argv,
+            "suite": {"name": plan.suite.name, "version": plan.suite.version, "asked": plan.suite_name},
+            "agent": {"name": plan.agent.name, "version": plan.agent.version, "asked": plan.agent_name},
+            "preset": plan.preset.name,
+            "seeds": list(plan.seeds),
+            "episodes": plan.episodes,
+            "settings": [setting.name for setting in plan.suite.all_settings],
+            "tasks": [self._task(task) for task in plan.tasks],
+            "checkpoints": {f"{t} seed {s}": str(p.folder) for (t, s), p in plan.policies.items()},
+            "assets": {n: {"identity": f.identity, "note": f.note} for n, f in plan.found.items()},
+            "stand_ins": plan.stand_ins,
+            "device": plan.device,
+            "threads": plan.threads,
+            "workers": plan.workers,
+            "render_profile": plan.profile,
+            "packages": provenance.package_versions(),
+            "code_revision": provenance.code_revision(),
+            "machine": {"platform": platform.platform(), "cpu": provenance.cpu_name(), "cores": os.cpu_count()},
+            **more,
+        }
+        write_json(self._path, value)
+
+    @staticmethod
+    def _task(task: TaskPlan) -> dict[str, Any]:
+        protocol = task.protocol
+        return {
+            "task": task.task,
+            "config": dict(task.config),
+            "config_hash": task.config_hash,
+            "train_frames": task.train_frames,
+            "action_repeat": protocol.action_repeat[task.task],
+            "frame_stack": protocol.frame_stack,
+            "image_size": protocol.image_size,
+            "episode_frames": protocol.episode_frames,
+            "eval_seed_offset": protocol.eval_seed_offset,
+        }
+
+
+def _train_folder(plan: RunPlan, task: str, seed: int) -> Path:
+    return plan.folder / "train" / f"{task}-seed{seed}"
+
+
+def _policy_folder(plan: RunPlan, task: str, seed: int) -> Path:
+    return _train_folder(plan, task, seed) / "policy"
+
+
+def _has_policy(plan: RunPlan, task: str, seed: int) -> bool:
+    return (_policy_folder(plan, task, seed) / PROVENANCE_FILE).exists()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the run for this process.
+
+    Raises:
+      UsageError: if the folder cannot be written, or another process holds the run.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(f"Cannot write into {folder}: {error.strerror}. Choose another place with --runs.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"Another process is at work on {folder}; wait for it or stop it.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _terminating() -> Iterator[None]:
+    """A polite kill (a cluster's time limit, say) ends the run as an interrupt does: resumable, and at once."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever called us looks after signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
