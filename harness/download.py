@@ -23,7 +23,7 @@ from harness.restricted_pickle import load_arrays
 if TYPE_CHECKING:
     import requests
 
-CHUNK = 1 << 18  # bytes
+CHUNK = 1 << 16  # bytes; what a broken connection may lose
 TIMEOUT_SEC = 30  # without a byte from the server
 
 Advance = Callable[[int], None]  # told the number of bytes that arrived
@@ -91,7 +91,11 @@ def fetch_file(
     original = file if file.convert is None else AssetFile(file.path, sha256=file.original_sha256)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        resumed = part.exists()
         download(url, part, expected_bytes=original.bytes, advance=advance)
+        if resumed and not _is_whole(asset, original, part):  # the part was of something else
+            part.unlink(missing_ok=True)
+            download(url, part, expected_bytes=original.bytes, advance=advance)
         _refuse_wrong(asset, original, part, url)
         if file.convert is not None:
             _convert(file, part)

@@ -16,6 +16,8 @@ from harness.errors import CorruptAssetError
 
 # First object of a file by torch.save before 1.6, from pytorch/pytorch:torch/serialization.py (MAGIC_NUMBER).
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+# What the unpickler trips over in a broken stream.
+BROKEN = (EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 NUMBERS = frozenset({"f4", "f8", "i4", "i8", "u1", "b1"})
 
 
@@ -33,8 +35,7 @@ def load_arrays(data: bytes) -> Any:
             _ArraysOnly(stream).load()  # word sizes and byte order of the machine that wrote it
             value = _ArraysOnly(stream).load()
         return _plain(value)
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        # Whatever a broken stream makes the unpickler trip over; names are refused with an UnpicklingError.
+    except (pickle.UnpicklingError, *BROKEN) as error:  # names are refused with an UnpicklingError
         raise CorruptAssetError(f"Refused to read a pickle: {error}.") from error
 
 
