@@ -32,10 +32,7 @@ def load_suite(name: str) -> Suite:
     Raises:
       UsageError: if there is none, or what is there is not a `Suite`.
     """
-    if ":" in name:
-        suite = _from_outside(name, "suite")
-    else:
-        suite = _from_folder("suites", name, "suite", "SUITE")
+    suite = _from_outside(name, "suite") if ":" in name else _from_folder("suites", name, "suite", "SUITE")
     if not isinstance(suite, Suite):
         raise UsageError(f"'{name}' is a {type(suite).__name__}, not a harness.spec.Suite.")
     return suite

@@ -54,5 +54,5 @@ class Simulation(abc.ABC):
         """The GL renderer string, or what draws instead of GL."""
         return "none"
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most simulations have nothing to free)
         """Frees the renderer."""

@@ -86,7 +86,7 @@ class Setting:
 
 TRAIN = Setting("train")
 
-# "standard" draws what the published code draws; "fast" (no shadows, no multisampling) is for tests, never mixed with it.
+# "standard" draws what the published code draws; "fast" (no shadows, no multisampling) is for tests, never mixed in.
 RENDER_PROFILES = ("standard", "fast")
 
 
