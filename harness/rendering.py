@@ -6,11 +6,14 @@ both live in one process. `mujoco.Renderer` makes its context current at every c
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
-if sys.platform == "linux":
-    os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported; no display is needed
+if sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
+    os.environ["MUJOCO_GL"] = "egl"  # no display is needed
+    if "mujoco" in sys.modules:  # it reads the variable once, when it is imported; here somebody was earlier
+        importlib.reload(sys.modules["mujoco.gl_context"])
 
 import mujoco
 import numpy as np

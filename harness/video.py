@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.assets import cache_folder
 from harness.errors import CorruptAssetError
 
 CACHE_VERSION = 1  # raise when decoding or resizing changes a value
@@ -36,7 +37,7 @@ def load_video(path: Path, size: int) -> np.ndarray:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise CorruptAssetError(f"Cannot read the video '{path}' ({error.strerror}).") from error
-    cached = cache_folder() / "videos" / f"v{CACHE_VERSION}-{digest}-{size}.npy"
+    cached = cache_folder().with_name("videos") / f"v{CACHE_VERSION}-{digest}-{size}.npy"
     frames = _read_cache(cached)
     if frames is None:
         frames = resize(decode(path), size)
@@ -91,12 +92,6 @@ def resize(frames: np.ndarray, size: int) -> np.ndarray:
         small = interpolate(batch.float() / 255.0, size=(size, size), mode="bilinear", align_corners=False)
         resized[start : start + RESIZE_BATCH] = (small * 255.0).byte().permute(0, 2, 3, 1).numpy()
     return resized
-
-
-def cache_folder() -> Path:
-    """Where things that can be computed again are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "visual-rl-harness"
 
 
 def _read_cache(path: Path) -> np.ndarray | None:
