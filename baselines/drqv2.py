@@ -1,0 +1,88 @@
+"""DrQ-v2: DDPG with n-step returns and random shifts, learned from pixels.
+
+Yarats, Fergus, Lazaric, Pinto, "Mastering Visual Continuous Control: Improved Data-Augmented Reinforcement Learning",
+2021; facebookresearch/drqv2@c0c650b.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from harness import agent
+from harness.agent import AgentSpec
+
+
+class Config(agent.Config):
+    """Settings of the DDPG family; defaults from facebookresearch/drqv2 cfgs/config.yaml.
+
+    A step is one decision of the agent, a frame is a step times the action repeat.
+    """
+
+    feature_dim: int = Field(50, ge=1)  # width of the trunks of actor and critic
+    hidden_dim: int = Field(1024, ge=1)
+    learning_rate: float = Field(1e-4, gt=0.0)  # Adam, for encoder, critic and actor
+    discount: float = Field(0.99, ge=0.0, le=1.0)
+    n_step: int = Field(3, ge=1)
+    batch_size: int = Field(256, ge=1)
+    target_rate: float = Field(0.01, gt=0.0, le=1.0)  # what the target critic takes of the critic per update
+    num_seed_frames: int = Field(4_000, ge=0)  # gathered before the first update
+    num_exploration_steps: int = Field(2_000, ge=0)  # uniform actions
+    update_every_steps: int = Field(2, ge=1)
+    noise_start: float = Field(1.0, ge=0.0)  # standard deviation of exploration noise at step 0
+    noise_end: float = Field(0.1, ge=0.0)
+    noise_steps: int = Field(100_000, ge=1)  # until noise_end, linearly
+    noise_clip: float = Field(0.3, gt=0.0)  # of the noise in updates; exploration does not clip
+    shift_pad: int = Field(4, ge=0)  # largest random shift, pixels
+    replay_capacity: int = Field(1_000_000, ge=1)  # steps
+    bootstrap_terminal: bool = True  # as published: the bootstrap is not cut at a true termination either
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        if self.replay_capacity < self.n_step:
+            raise ValueError(f"replay_capacity {self.replay_capacity} holds less than n_step {self.n_step} steps")
+        return self
+
+
+MEDIUM = {"noise_steps": 500_000}  # the schedule of tasks of medium difficulty
+WALKER = {"n_step": 1, "batch_size": 512}
+
+# facebookresearch/drqv2 cfgs/task/*.yaml; a task that is not named here takes the defaults.
+TASK_SETTINGS = {
+    "walker_stand": WALKER,
+    "walker_walk": WALKER,
+    "walker_run": {**WALKER, **MEDIUM},
+    "cheetah_run": MEDIUM,
+    "quadruped_run": MEDIUM,
+    "quadruped_walk": MEDIUM,
+    "reach_duplo": MEDIUM,
+}
+
+# A full episode of 1000 frames has to be over before there is anything to sample, hence the seed frames of `quick`.
+QUICK = {
+    "batch_size": 16,
+    "n_step": 3,
+    "num_seed_frames": 1_000,
+    "num_exploration_steps": 500,
+    "update_every_steps": 10,
+    "noise_steps": 1_000,
+    "replay_capacity": 20_000,
+}
+LAPTOP = {
+    "batch_size": 64,
+    "num_seed_frames": 2_000,
+    "num_exploration_steps": 1_000,
+    "noise_steps": 25_000,
+    "replay_capacity": 200_000,
+}
+
+AGENT = AgentSpec(
+    name="drqv2",
+    version=1,
+    maker="baselines.learners.drqv2:make",
+    description="DDPG on pixels with n-step returns and random shifts.",
+    source="Yarats et al. 2021; facebookresearch/drqv2@c0c650b",
+    config=Config,
+    published_names=("DrQ-v2",),
+    task_settings=TASK_SETTINGS,
+    preset_settings={"quick": QUICK, "laptop": LAPTOP},
+)

@@ -1,0 +1,152 @@
+"""PIE-G's learner; settings and sources stand in baselines/pieg.py."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from baselines.nn.augment import overlay, random_shift
+from baselines.nn.encoders import FrozenResNetEncoder
+from baselines.nn.overlay import OverlayPictures
+from baselines.nn.replay import Batch
+from baselines.nn.resnet import (
+    Normalise,
+    ResNet18,
+    group_statistics,
+    initialise_randomly,
+    load_weights,
+    moving_statistics,
+    running_statistics,
+)
+from baselines.pieg import AGENT, Config
+from harness.agent import AgentContext
+from harness.errors import MissingAssetError, UsageError
+
+CONSTRUCTOR_BATCH = 32  # observations of noise the published constructor runs through the network
+
+
+class PIEG(DDPG):
+    """DDPG on a frozen ResNet; the critic learns from the clean and the overlaid view.
+
+    BatchNorm has a mode per phase (`bn_*`). In updates, "batch" takes the statistics of one group, observations,
+    overlaid observations or next observations, at a time and moves the running statistics in this order. When
+    acting, "batch" takes the statistics of each observation's own frames, so that an action does not depend on which
+    other observations share its batch; the running statistics never move there, because an action must not depend
+    on what was evaluated before (in this mode they have no influence on it anyway).
+
+    Args:
+      backbone: replaces the pretrained network, for tests.
+      weights: identity of what is in `backbone`.
+    """
+
+    ARCHITECTURE: ClassVar[tuple[str, ...]] = ("feature_dim", "hidden_dim", "representation_dim", "layer")
+
+    config: Config
+    encoder: FrozenResNetEncoder
+
+    def __init__(
+        self,
+        context: AgentContext,
+        config: Config,
+        backbone: ResNet18 | None = None,
+        weights: str = "given",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if context.frame_stack < 2:
+            raise UsageError("PIE-G takes differences of frames: frame_stack must be at least 2.")
+        self._missing: MissingAssetError | None = None
+        if backbone is None:
+            backbone, weights = self._load_backbone(context, config)
+        self.weights = weights
+        size = pixel_shape(context)[1]
+        encoder = FrozenResNetEncoder(backbone, context.frame_stack, size, config.representation_dim)
+        super().__init__(AGENT, context, config, encoder, dtype)
+        if config.bn_constructor_noise:
+            self._pass_constructor_noise()
+
+    def encode_batch(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
+        if draws.overlay is None:
+            raise ValueError("PIE-G's update needs overlay pictures in its draws.")
+        config = self.config
+        normalise = moving_statistics if config.bn_train == "batch" else running_statistics
+        clean = self._scale(random_shift(batch.observations, draws.shift, config.shift_pad))
+        strong = overlay(clean, draws.overlay, config.overlay_weight)
+        # The order matters: each pass moves the running statistics.
+        passes = [self.encoder.fused_features(view.sub_(0.5), normalise) for view in (clean, strong)]
+        following = self._scale(random_shift(batch.next_observations, draws.next_shift, config.shift_pad))
+        next_fused = self.encoder.fused_features(following.sub_(0.5), normalise)
+        with torch.no_grad():
+            next_features = self.encoder.projection(next_fused)
+        return self.encoder.projection(torch.cat(passes)), next_features
+
+    def encode(self, pixels: Tensor, *, explore: bool) -> Tensor:
+        if self._missing is not None:
+            raise self._missing
+        return self.encoder(self._scale(pixels).sub_(0.5), self._acting_mode(len(pixels), explore))
+
+    def draw(self, num: int) -> Draws:
+        draws = super().draw(num)
+        draws.overlay = torch.from_numpy(self.pictures.draw(num)).to(self.device, self.dtype)
+        return draws
+
+    @cached_property
+    def pictures(self) -> OverlayPictures:
+        """The overlay pictures, looked up when first needed: acting needs none."""
+        found = self.context.assets.find_pictures(self.config.overlay_images)
+        return OverlayPictures(found, self.pixel_shape[1], self.extra_seed, prefetch=self.device.type == "cuda")
+
+    def extra_state(self) -> dict[str, Any]:
+        return {**self.policy_facts(), "pictures": self.pictures.state()}
+
+    def set_extra_state(self, meta: Mapping[str, Any]) -> None:
+        self.set_policy_facts(meta)
+        self.pictures.set_state(meta["pictures"])
+
+    def policy_facts(self) -> dict[str, Any]:
+        return {"encoder_weights": self.weights}
+
+    def set_policy_facts(self, meta: Mapping[str, Any]) -> None:
+        self.weights = meta["encoder_weights"]
+        self._missing = None
+
+    def _acting_mode(self, num: int, explore: bool) -> Normalise:
+        config = self.config
+        mode = config.bn_collect if explore else config.bn_eval_shift if self.shifted else config.bn_eval_clean
+        return group_statistics(num) if mode == "batch" else running_statistics
+
+    def _scale(self, pixels: Tensor) -> Tensor:
+        """uint8 0..255 to 0..1."""
+        return pixels.to(self.dtype).div_(255.0)
+
+    def _load_backbone(self, context: AgentContext, config: Config) -> tuple[ResNet18, str]:
+        """The pretrained network and its identity; the missing file is an error once the network is used."""
+        network = ResNet18(config.layer)
+        try:
+            found = context.assets.find(config.required_assets()[0])
+        except MissingAssetError as error:
+            if context.train_frames > 0:
+                raise
+            # Only evaluated: a policy file brings its own weights, see `load_policy`.
+            self._missing = error
+            return network, "absent"
+        if found.stand_in:
+            initialise_randomly(network, zlib.crc32(found.identity.encode()))
+        else:
+            load_weights(network, found.files[0])
+        return network, found.identity
+
+    def _pass_constructor_noise(self) -> None:
+        """Moves the running statistics once by nearly constant pictures, as gemcollector/PIE-G pieg.py does."""
+        noise = torch.randn(CONSTRUCTOR_BATCH, *self.pixel_shape, generator=self.init_rng, dtype=self.dtype)
+        self.encoder.fused_features((noise / 255.0 - 0.5).to(self.device), moving_statistics)
+
+
+def make(context: AgentContext, config: Config) -> PIEG:
+    """Builds the agent; `baselines.pieg.AGENT` names this function."""
+    return PIEG(context, config)

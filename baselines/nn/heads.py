@@ -1,0 +1,101 @@
+"""Actor and critic of the DDPG family (DrQ-v2, PIE-G and their kin), and their initialisation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Trunk(nn.Sequential):
+    """Linear, LayerNorm, tanh: what every head puts between the representation and its own layers."""
+
+    def __init__(self, representation_dim: int, feature_dim: int) -> None:
+        super().__init__(nn.Linear(representation_dim, feature_dim), nn.LayerNorm(feature_dim), nn.Tanh())
+
+
+def mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
+    """Two hidden layers with ReLU."""
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden_dim),
+        nn.ReLU(),
+        nn.Linear(hidden_dim, hidden_dim),
+        nn.ReLU(),
+        nn.Linear(hidden_dim, out_dim),
+    )
+
+
+class Actor(nn.Module):
+    """Representation (N, R) to the mean action (N, A) in (-1, 1)."""
+
+    def __init__(self, representation_dim: int, feature_dim: int, hidden_dim: int, action_dim: int) -> None:
+        super().__init__()
+        self.trunk = Trunk(representation_dim, feature_dim)
+        self.policy = mlp(feature_dim, hidden_dim, action_dim)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        return torch.tanh(self.policy(self.trunk(representation)))
+
+
+class Critic(nn.Module):
+    """Representation (N, R) and action (N, A) to two values, (N, 1) each; the trunk is shared, the rest is not."""
+
+    def __init__(self, representation_dim: int, feature_dim: int, hidden_dim: int, action_dim: int) -> None:
+        super().__init__()
+        self.trunk = Trunk(representation_dim, feature_dim)
+        self.q1 = mlp(feature_dim + action_dim, hidden_dim, 1)
+        self.q2 = mlp(feature_dim + action_dim, hidden_dim, 1)
+
+    def forward(self, representation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        joined = torch.cat([self.trunk(representation), action], dim=-1)
+        return self.q1(joined), self.q2(joined)
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Orthogonal weights (gain 1 for Linear, sqrt(2) for Conv2d) and zero biases, in the order of the modules.
+
+    LayerNorm keeps its ones and zeros; frozen parts keep what they have. As in facebookresearch/drqv2 utils.py.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d) and part.weight.requires_grad:
+            gain = math.sqrt(2.0) if isinstance(part, nn.Conv2d) else 1.0
+            orthogonal_(part.weight.data, gain, generator)
+            if part.bias is not None:
+                part.bias.data.zero_()
+
+
+def orthogonal_(weight: Tensor, gain: float, generator: torch.Generator) -> None:
+    """What `nn.init.orthogonal_` computes, with the same draws, faster where the matrix is long.
+
+    A long Gaussian matrix is so well conditioned that the Cholesky factor of its Gram matrix gives the same QR
+    decomposition (the one with a positive diagonal, which is unique) up to rounding, at the speed of a matrix
+    product: PIE-G's 1024 x 61952 projection takes 4 s instead of 8 s on one core.
+
+    Args:
+      weight: float32 or float64, (rows, ...); filled in place.
+    """
+    rows, columns = weight.shape[0], weight[0].numel()
+    if min(rows, columns) == 0 or max(rows, columns) < 8 * min(rows, columns):
+        nn.init.orthogonal_(weight, gain, generator=generator)
+        return
+    gaussian = torch.empty(rows, columns, dtype=weight.dtype).normal_(generator=generator)
+    tall = gaussian.T if rows < columns else gaussian
+    triangle = torch.linalg.cholesky(tall.T @ tall, upper=True)
+    identity = torch.eye(len(triangle), dtype=weight.dtype)
+    inverse = torch.linalg.solve_triangular(triangle, identity, upper=True)
+    orthogonal = inverse.T @ tall.T if rows < columns else tall @ inverse
+    weight.copy_((gain * orthogonal).view_as(weight))
+
+
+def critic_loss(values: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+    """MSE of both critics against the same target, summed.
+
+    Args:
+      values: two (V * N, 1); V views of the same N transitions, one after the other. The mean over all rows is the
+        mean of the views' losses, so with V = 2 each view weighs one half.
+      target: (N, 1).
+    """
+    repeated = target.repeat(len(values[0]) // len(target), 1)
+    return F.mse_loss(values[0], repeated) + F.mse_loss(values[1], repeated)

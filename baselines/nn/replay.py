@@ -1,0 +1,301 @@
+"""Replay of the DDPG family: whole episodes, single frames stored once, n-step targets.
+
+As facebookresearch/drqv2 replay_buffer.py samples, with two differences in how, not in what: one sampler instead of
+four workers with a quarter of the episodes each, and single frames instead of stacks, a third of the memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.errors import AgentError, CheckpointError, WorkError
+
+
+class Batch(NamedTuple):
+    """N sampled transitions over n steps."""
+
+    observations: Tensor  # uint8 (N, C, H, W)
+    actions: Tensor  # (N, A)
+    rewards: Tensor  # (N, 1), discounted sum over n steps
+    discounts: Tensor  # (N, 1), what the bootstrapped value is multiplied by
+    next_observations: Tensor  # uint8 (N, C, H, W), n steps later
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device; from pinned memory the copies do not make the host wait."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished episode of L steps; the arrays may lie in files."""
+
+    frames: np.ndarray  # uint8 (L + k, 3, H, W): the first stack as it was, then one frame per step
+    steps: np.ndarray  # float32 (L, A + 2): action, reward, whether the step ended the task
+
+    @property
+    def num_bytes(self) -> int:
+        return self.frames.nbytes + self.steps.nbytes
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def n_step_return(rewards: np.ndarray, discounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Discounted sums of rewards, and what is left of the value after the last step.
+
+    Args:
+      rewards: (N, n).
+      discounts: (N, n); entry i discounts everything after step i.
+    Returns:
+      sum_i (prod_{j<i} discounts_j) rewards_i and prod_i discounts_i, float64 (N,) each.
+    """
+    products = np.cumprod(discounts.astype(np.float64), axis=1)
+    before = np.concatenate([np.ones((len(products), 1)), products[:, :-1]], axis=1)
+    return (before * rewards).sum(1), products[:, -1]
+
+
+class Replay:
+    """Finished episodes, sampled uniformly: first an episode, then a start in it.
+
+    Only finished episodes are sampled, and only those of at least `n_step` steps. When more than `capacity` steps
+    are held, the oldest episodes go.
+
+    With a folder, every finished episode becomes two files that never change, memory-mapped for reading. What
+    counts is what the last checkpoint's record names: files of later episodes are overwritten when a killed run
+    goes on from that checkpoint, and the files of an evicted episode are deleted one checkpoint late, so that the
+    last complete checkpoint can always be resumed. Without a folder, episodes live in RAM and go into the checkpoint.
+
+    Args:
+      frame_stack: frames per observation, k.
+      capacity: steps.
+      n_step: length of the return.
+      discount: per step of the agent.
+      bootstrap_terminal: True is what the published code does: `discount or 1.0` there turns the 0 of a true
+        termination into 1, so that the bootstrap is never cut. False cuts it.
+      seed: of the sampler.
+      folder: where episodes are kept; None for RAM.
+    """
+
+    def __init__(
+        self,
+        *,
+        frame_stack: int,
+        capacity: int,
+        n_step: int,
+        discount: float,
+        bootstrap_terminal: bool,
+        seed: int,
+        folder: Path | None = None,
+    ) -> None:
+        self._frame_stack = frame_stack
+        self._capacity = capacity
+        self._n_step = n_step
+        self._discount = discount
+        self._bootstrap_terminal = bootstrap_terminal
+        self._rng = np.random.default_rng(seed)
+        self._folder = folder
+        self._episodes: dict[int, Episode] = {}  # by number, oldest first
+        self._eligible: list[int] = []  # numbers of episodes long enough to be sampled
+        self._next = 0
+        self._num_steps = 0
+        self._evicted: list[int] = []  # since the last save
+        self._deletable: list[int] = []  # evicted before the last save
+        self._begin()
+
+    def __len__(self) -> int:
+        """Steps held, of finished episodes."""
+        return self._num_steps
+
+    @property
+    def can_sample(self) -> bool:
+        return bool(self._eligible)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all finished episodes."""
+        return sum(episode.num_bytes for episode in self._episodes.values())
+
+    def add(
+        self,
+        observation: np.ndarray,
+        action: np.ndarray,
+        reward: float,
+        next_observation: np.ndarray,
+        *,
+        terminated: bool,
+        truncated: bool,
+    ) -> None:
+        """Takes in one step; the episode counts once it has ended.
+
+        Args:
+          observation, next_observation: uint8 (3 * k, H, W), oldest frame first.
+          action: (A,).
+        Raises:
+          AgentError: if the next observation is not the old one moved on by one frame.
+          WorkError: if an episode cannot be written.
+        """
+        channels = len(observation) // self._frame_stack
+        if not np.array_equal(observation[channels:], next_observation[:-channels]):
+            raise AgentError("The replay needs observations that are a sliding stack of frames, and these are not.")
+        if not self._frames:
+            self._frames.extend(observation.reshape(self._frame_stack, channels, *observation.shape[1:]).copy())
+        self._frames.append(next_observation[-channels:].copy())
+        self._steps.append(np.array([*action, reward, terminated], np.float32))
+        if terminated or truncated:
+            self._finish()
+
+    def draw(self, num: int) -> np.ndarray:
+        """Chooses transitions: int64 (num, 2), episode number and index of the first step."""
+        numbers = np.array(self._eligible)[self._rng.integers(len(self._eligible), size=num)]
+        lengths = np.array([len(self._episodes[number]) for number in numbers])
+        return np.stack([numbers, self._rng.integers(lengths - self._n_step + 1)], axis=1)
+
+    def gather(self, indices: np.ndarray, dtype: torch.dtype = torch.float32, *, pin: bool = False) -> Batch:
+        """Reads the transitions that `draw` chose.
+
+        Args:
+          indices: as `draw` returns them.
+          dtype: of actions, rewards and discounts.
+          pin: put the pixels into pinned memory, for a copy to the GPU that overlaps with work.
+        """
+        k, n = self._frame_stack, self._n_step
+        first = self._episodes[int(indices[0, 0])].frames
+        shape = (len(indices), k * first.shape[1], *first.shape[2:])
+        pixels = torch.empty((2, *shape), dtype=torch.uint8, pin_memory=pin)
+        blocks = pixels.numpy().reshape(2, len(indices), k, *first.shape[1:])
+        steps = np.empty((len(indices), n, self._episodes[int(indices[0, 0])].steps.shape[1]), np.float64)
+        for row, (number, start) in enumerate(indices.tolist()):
+            episode = self._episodes[number]
+            blocks[0, row] = episode.frames[start : start + k]
+            blocks[1, row] = episode.frames[start + n : start + n + k]
+            steps[row] = episode.steps[start : start + n]
+        kept = np.ones_like(steps[..., -1]) if self._bootstrap_terminal else 1.0 - steps[..., -1]
+        returns, left = n_step_return(steps[..., -2], self._discount * kept)
+        actions, rewards, discounts = (
+            torch.from_numpy(np.ascontiguousarray(values)).to(dtype)
+            for values in (steps[:, 0, :-2], returns[:, None], left[:, None])
+        )
+        return Batch(pixels[0], actions, rewards, discounts, pixels[1])
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Records which episodes count; in RAM mode, also writes them into `folder`.
+
+        Returns:
+          The record, JSON-compatible. An unfinished episode is not part of it.
+        Raises:
+          WorkError: if the disk is full or cannot be written.
+        """
+        if self._folder is None:
+            for number, episode in self._episodes.items():
+                _write_episode(folder, number, episode)
+        else:
+            for number in self._deletable:
+                for path in _paths(self._folder, number):
+                    path.unlink(missing_ok=True)
+            self._deletable, self._evicted = self._evicted, []
+        return {
+            "numbers": list(self._episodes),
+            "lengths": [len(episode) for episode in self._episodes.values()],
+            "next": self._next,
+            "generator": self._rng.bit_generator.state,
+            "in_checkpoint": self._folder is None,
+        }
+
+    def load(self, folder: Path, record: Mapping[str, Any]) -> None:
+        """Goes back to what `save` recorded; `folder` is the one it was given.
+
+        Raises:
+          CheckpointError: if an episode that counts is missing or damaged.
+        """
+        source = folder if record["in_checkpoint"] else self._folder
+        if source is None:
+            raise CheckpointError("This checkpoint keeps its experience in a run folder, and none was given.")
+        self._episodes = {}
+        for number, length in zip(record["numbers"], record["lengths"], strict=True):
+            episode = _read_episode(source, number, length, self._frame_stack)
+            self._episodes[number] = self._keep(number, episode) if record["in_checkpoint"] else episode
+        self._eligible = [number for number, episode in self._episodes.items() if len(episode) >= self._n_step]
+        self._num_steps = sum(map(len, self._episodes.values()))
+        self._next = record["next"]
+        self._rng.bit_generator.state = record["generator"]
+        self._evicted, self._deletable = [], self._stale_files()
+        self._begin()
+
+    def drop_unfinished(self) -> None:
+        """Forgets the steps of an episode that has not ended."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._frames: list[np.ndarray] = []
+        self._steps: list[np.ndarray] = []
+
+    def _finish(self) -> None:
+        episode = Episode(np.stack(self._frames), np.stack(self._steps))
+        self._episodes[self._next] = self._keep(self._next, episode)
+        self._num_steps += len(episode)
+        if len(episode) >= self._n_step:
+            self._eligible.append(self._next)
+        self._next += 1
+        self._begin()
+        while self._num_steps > self._capacity and len(self._episodes) > 1:
+            self._evict_oldest()
+
+    def _evict_oldest(self) -> None:
+        number = next(iter(self._episodes))
+        self._num_steps -= len(self._episodes.pop(number))
+        if self._eligible and self._eligible[0] == number:
+            self._eligible.pop(0)
+        if self._folder is not None:
+            self._evicted.append(number)
+
+    def _keep(self, number: int, episode: Episode) -> Episode:
+        """Puts an episode where this replay keeps them, and returns it as read from there."""
+        if self._folder is None:
+            return Episode(np.array(episode.frames), np.array(episode.steps))
+        _write_episode(self._folder, number, episode)
+        return _read_episode(self._folder, number, len(episode), self._frame_stack)
+
+    def _stale_files(self) -> list[int]:
+        """Numbers of episodes older than all that count whose files are still there."""
+        if self._folder is None or not self._episodes:
+            return []
+        found = {int(path.name.split(".")[0]) for path in self._folder.glob("*.steps.npy")}
+        return sorted(number for number in found if number < min(self._episodes))
+
+
+def _paths(folder: Path, number: int) -> tuple[Path, Path]:
+    return folder / f"{number:08d}.frames.npy", folder / f"{number:08d}.steps.npy"
+
+
+def _write_episode(folder: Path, number: int, episode: Episode) -> None:
+    """Writes both files, each under a temporary name first: a file that exists is whole."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, array in zip(_paths(folder, number), (episode.frames, episode.steps), strict=True):
+            temporary = path.with_suffix(".part")
+            with temporary.open("wb") as stream:
+                np.save(stream, array, allow_pickle=False)
+            os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WorkError(f"Cannot write episode {number} of the replay to {folder}: {reason}.") from error
+
+
+def _read_episode(folder: Path, number: int, length: int, frame_stack: int) -> Episode:
+    frames_path, steps_path = _paths(folder, number)
+    try:
+        frames = np.load(frames_path, mmap_mode="r", allow_pickle=False)
+        steps = np.load(steps_path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"Episode {number} of the replay in {folder} is missing or damaged.") from error
+    if len(steps) != length or len(frames) != length + frame_stack or frames.dtype != np.uint8:
+        raise CheckpointError(f"Episode {number} of the replay in {folder} is not the one the checkpoint names.")
+    return Episode(frames, steps)

@@ -1,0 +1,53 @@
+"""PIE-G: DrQ-v2 on the features of an early layer of a frozen, ImageNet-trained ResNet-18.
+
+Yuan, Xue, Yuan, Wang, Wu, Gao, Xu, "Pre-Trained Image Encoder for Generalizable Visual Reinforcement Learning",
+2022; gemcollector/PIE-G@3588cf8. Where paper and code differ, the code's behaviour is the default and the choice is a
+setting; see docs/agents.md.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from baselines import drqv2
+from harness.agent import AgentSpec
+
+BatchNormMode = Literal["batch", "running"]
+
+
+class Config(drqv2.Config):
+    """Settings of PIE-G; defaults from gemcollector/PIE-G cfgs/piegconfig.yaml and pieg.py."""
+
+    feature_dim: int = Field(256, ge=1)
+    representation_dim: int = Field(1024, ge=1)  # width of the trained projection behind the frozen network
+    layer: int = Field(2, ge=1, le=4)  # last ResNet layer that is used
+    overlay_images: str = "auto"  # "auto", "places365" or a folder: see `harness assets list`
+    overlay_weight: float = Field(0.5, ge=0.0, le=1.0)  # of the picture in the strong augmentation
+    bn_train: BatchNormMode = "batch"  # BatchNorm in updates; "batch" also moves the running statistics
+    bn_collect: BatchNormMode = "running"  # when acting to gather experience
+    bn_eval_clean: BatchNormMode = "running"  # when evaluated in the training setting
+    bn_eval_shift: BatchNormMode = "batch"  # when evaluated in a shifted setting
+    bn_constructor_noise: bool = True  # the published constructor moves the running statistics once, by pure noise
+
+    def required_assets(self) -> tuple[str, ...]:
+        """Weights of the layers used, and the overlay pictures."""
+        return ("resnet18" if self.layer <= 2 else "resnet18_full", f"pictures:{self.overlay_images}")
+
+
+AGENT = AgentSpec(
+    name="pieg",
+    version=1,
+    maker="baselines.learners.pieg:make",
+    description="DrQ-v2 on an early layer of a frozen ImageNet ResNet-18, overlay augmentation.",
+    source="Yuan et al. 2022; gemcollector/PIE-G@3588cf8",
+    config=Config,
+    published_names=("PIE-G",),
+    task_settings=drqv2.TASK_SETTINGS,
+    preset_settings={
+        "quick": {**drqv2.QUICK, "batch_size": 8},
+        "laptop": {**drqv2.LAPTOP, "update_every_steps": 4},
+        "paper": {"overlay_images": "places365"},
+    },
+)

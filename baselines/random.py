@@ -1,0 +1,39 @@
+"""Uniformly random actions: the usual zero point of a normalised score."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.agent import AgentContext, AgentSpec, Config
+
+if TYPE_CHECKING:
+    from harness.agent import Observation
+
+
+class RandomPolicy:
+    """Acts uniformly in [-1, 1]. The actions of an episode depend on its seed and number and on nothing else."""
+
+    def __init__(self, context: AgentContext, config: Config) -> None:
+        self._action_size = math.prod(context.action_space.shape)
+        self._rng = np.random.default_rng(context.seed)
+
+    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
+        # `shifted` is left out: the same actions in every setting make settings comparable episode by episode.
+        self._rng = np.random.default_rng((seed, episode, evaluation))
+
+    def act(self, observations: Observation, *, explore: bool) -> np.ndarray:
+        pixels = observations["pixels"] if isinstance(observations, dict) else observations
+        return self._rng.uniform(-1.0, 1.0, (len(pixels), self._action_size)).astype(np.float32)
+
+
+AGENT = AgentSpec(
+    name="random",
+    version=1,
+    maker="baselines.random:RandomPolicy",
+    description="Uniformly random actions.",
+    source="this project",
+    learns=False,
+)
