@@ -197,7 +197,7 @@ class AssetStore:
           MissingAssetError: if there are none and stand-ins are not allowed.
         """
         if choice not in ("auto", "places365"):
-            return _user_pictures(Path(choice).expanduser())
+            return _user_pictures(Path(choice).expanduser().absolute())
         places = self.locate_tree(manifest()["places365"].tree or "")
         if places is not None:
             return picture_folder(places, label="places365")
