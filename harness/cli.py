@@ -96,10 +96,8 @@ def run_command(
         _announce(plan)
     from harness.run import execute
 
-    store = execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
-    from harness.summary import run_table
-
-    typer.echo(run_table(plan, store, "json" if as_json else "terminal"))
+    execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
+    typer.echo(_run_table(plan, "json" if as_json else "terminal"))
 
 
 def _announce(plan: Any) -> None:
@@ -112,6 +110,27 @@ def _announce(plan: Any) -> None:
             typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
         elif found.note:
             typer.echo(f"Note: {found.note}", err=True)
+
+
+def _run_table(plan: Any, fmt: str) -> str:
+    """The table of the cells this command asked for; a run may hold more."""
+    from reports.table import Expected, build_table, render
+    from results.store import load_rows
+
+    protocol = plan.suite.protocol
+    expected = Expected(
+        tasks=tuple(task.task for task in plan.tasks),
+        settings=tuple(setting.name for setting in plan.suite.all_settings),
+        train_seeds=plan.seeds,
+        episodes=plan.episodes,
+        train_setting=plan.suite.train.name,
+        metric=protocol.metric,
+        published_suite=plan.suite.published_suite,
+        protocol_frames=protocol.train_frames,
+        protocol_episodes=protocol.eval_episodes,
+        protocol_action_repeat=protocol.action_repeat,
+    )
+    return render(build_table(load_rows(plan.folder), expected), fmt)
 
 
 @app.command("list")
@@ -129,7 +148,7 @@ def list_command(
     if suite is not None and kind != "tasks":
         raise UsageError("--suite goes with 'harness list tasks' only.")
     rows = listing.tasks(suite) if kind == "tasks" else kinds[kind]()
-    typer.echo(json.dumps(rows, indent=2) if as_json else listing.columns(rows))
+    _show(rows, as_json)
 
 
 @app.command("doctor")
@@ -174,38 +193,46 @@ def preview_command(
 def assets_list(assets: AssetsOption = None, as_json: JsonOption = False) -> None:
     """Every third-party file set: what it is for, its licence, and whether it is here."""
     from harness.assets import AssetStore, list_assets
-    from harness.listing import columns
 
-    rows = list_assets(AssetStore.from_environment(assets, allow_stand_ins=False))
-    typer.echo(json.dumps(rows, indent=2) if as_json else columns(rows))
+    _show(list_assets(AssetStore.from_environment(assets, allow_stand_ins=False)), as_json)
 
 
 @assets_app.command("fetch")
 def assets_fetch(
     names: Annotated[list[str], typer.Argument(help="Names as in 'harness assets list'.")],
     into: Annotated[Path | None, typer.Option(help="Folder to fetch into. Default: the user's cache folder.")] = None,
+    assets: AssetsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Download and verify. Interrupted downloads resume."""
-    from harness.assets import cache_folder
+    """Download and verify what is not here yet. Interrupted downloads resume."""
+    from harness.assets import AssetStore, asset_named, cache_folder
+
+    for name in names:
+        asset_named(name)  # a wrong name ends here, before any download
     from harness.download import fetch_assets
 
-    for path in fetch_assets(names, into or cache_folder()):
-        typer.echo(str(path))
+    store = AssetStore.from_environment(assets, allow_stand_ins=False)
+    _show(fetch_assets(names, into or cache_folder(), store=store), as_json)
 
 
 @assets_app.command("verify")
 def assets_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; default: all that are here.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names; default: all.")] = None,
     assets: AssetsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what is here with its SHA-256; exit 1 if anything differs."""
-    from harness.assets import AssetStore, verify_assets
+    """Compare what is here with its SHA-256; exit 1 if a file differs, or a named one is absent."""
+    from harness.assets import AssetStore, verify_assets, verify_status
+
+    rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or ())
+    _show(rows, as_json)
+    raise typer.Exit(verify_status(rows, names or ()))
+
+
+def _show(rows: Any, as_json: bool) -> None:
     from harness.listing import columns
 
-    rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or None)
     typer.echo(json.dumps(rows, indent=2) if as_json else columns(rows))
-    raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
 
 
 def main() -> None:

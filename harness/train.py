@@ -197,8 +197,6 @@ class TrainLog:
 
     def open(self, num_frames: int) -> None:
         """Starts or continues the log at `num_frames`."""
-        from torch.utils.tensorboard import SummaryWriter
-
         kept = [line for line in read_train_log(self._path) if line["num_frames"] <= num_frames]
         self.last_curve_frames = max((x["num_frames"] for x in kept if "curve_returns" in x), default=-1)
         with disk_errors(str(self._path)):
@@ -207,28 +205,56 @@ class TrainLog:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
             temporary.replace(self._path)
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed in close())
-            self._writer = SummaryWriter(str(self._tensorboard_folder), purge_step=num_frames)
+            self._scalars = ScalarWriter(self._tensorboard_folder, num_frames)
 
     def write(self, counters: Counters, scalars: Mapping[str, float]) -> None:
         """Adds the line of one training episode."""
         self._append({**vars(counters), **{name: float(value) for name, value in scalars.items()}})
         for name, value in scalars.items():
-            self._writer.add_scalar(f"train/{name}", float(value), counters.num_frames)
+            self._scalars.write(f"train/{name}", float(value), counters.num_frames)
 
     def write_curve(self, counters: Counters, returns: list[float]) -> None:
         """Adds the line of one evaluation in the training setting."""
         self.last_curve_frames = counters.num_frames
         self._append({**vars(counters), "curve_returns": returns})
-        self._writer.add_scalar("curve/episode_return", sum(returns) / len(returns), counters.num_frames)
+        self._scalars.write("curve/episode_return", sum(returns) / len(returns), counters.num_frames)
 
     def close(self) -> None:
         self._file.close()
-        self._writer.close()
+        self._scalars.close()
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with disk_errors(str(self._path)):
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+
+
+class ScalarWriter:
+    """TensorBoard scalars through TensorBoard's own event files, so that logging does not need torch.
+
+    Args:
+      folder: where the event file goes.
+      first_step: what an earlier, killed process wrote beyond this step is not shown.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._event, self._summary = Event, Summary
+        self._writer = EventFileWriter(str(folder))
+        if first_step:
+            log = SessionLog(status=SessionLog.START)
+            self._writer.add_event(Event(wall_time=time.time(), step=first_step, session_log=log))
+
+    def write(self, tag: str, value: float, step: int) -> None:
+        """Adds one number to the curve called `tag`; `step` is in frames."""
+        summary = self._summary(value=[self._summary.Value(tag=tag, simple_value=value)])
+        self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 def read_train_log(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,93 @@
+"""A learner for tests of the machine: what it learns depends on every observation, reward and random draw it meets,
+so that a run that was resumed wrongly cannot end with the same parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from safetensors.numpy import load_file, save_file
+
+from harness.agent import AgentContext, AgentSpec, Config, Transition
+from harness.errors import CheckpointError
+
+
+class LearnerConfig(Config):
+    """What tests need to turn."""
+
+    rate: float = Field(0.01, gt=0, le=1)
+    delay_sec: float = Field(0.0, ge=0)  # sleep per update
+    fail_at_step: int = -1
+    die_once: str = ""  # a file: if it is absent, the worker makes it and dies (tests of the watchdog)
+
+
+class Learner:
+    """Moves its weights a little with everything that happens."""
+
+    def __init__(self, context: AgentContext, config: LearnerConfig) -> None:
+        self._config = config
+        self._shape = context.observation_space.shape or ()
+        self._task = context.task
+        self._size = int(np.prod(context.action_space.shape))
+        self._rng = np.random.default_rng(context.seed)
+        self._weights = self._rng.normal(size=(self._size, int(np.prod(self._shape)))) * 0.001
+        self._num_steps = 0
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        features = observations.reshape(len(observations), -1) / 255 - 0.5
+        actions = np.tanh(features @ self._weights.T)
+        if explore:
+            actions = actions + 0.3 * self._rng.normal(size=actions.shape)
+        return np.clip(actions, -1, 1).astype(np.float32)
+
+    def observe(self, transition: Transition) -> None:
+        self._num_steps += 1
+        step = transition.reward * (transition.next_observation.reshape(-1) / 255 - 0.5)
+        self._weights += self._config.rate * self._rng.normal(size=(self._size, 1)) * step
+
+    def update(self) -> dict[str, float]:
+        if self._num_steps == self._config.fail_at_step:
+            raise ValueError("told to fail")
+        if self._config.die_once and self._num_steps == 20 and not os.path.exists(self._config.die_once):
+            Path(self._config.die_once).touch()
+            os._exit(9)
+        time.sleep(self._config.delay_sec)
+        return {"weight_norm": float(np.linalg.norm(self._weights))}
+
+    def save(self, folder: Path) -> None:
+        self.save_policy(folder)
+        state: dict[str, Any] = {"steps": self._num_steps, "rng": self._rng.bit_generator.state}
+        (folder / "state.json").write_text(json.dumps(state))
+
+    def load(self, folder: Path) -> None:
+        self.load_policy(folder)
+        state = json.loads((folder / "state.json").read_text())
+        self._num_steps = state["steps"]
+        self._rng.bit_generator.state = state["rng"]
+
+    def save_policy(self, folder: Path) -> None:
+        save_file({"weights": self._weights}, folder / "weights.safetensors")
+
+    def load_policy(self, folder: Path) -> None:
+        try:
+            weights = load_file(folder / "weights.safetensors")["weights"]
+        except Exception as error:
+            raise CheckpointError(f"{folder} cannot be read") from error
+        if weights.shape != self._weights.shape:
+            raise CheckpointError(f"{folder} is for another task")
+        self._weights = weights
+
+
+AGENT = AgentSpec(
+    name="learner",
+    version=1,
+    maker="tests.harness.learner:Learner",
+    description="learns something from everything",
+    source="tests",
+    config=LearnerConfig,
+)

@@ -1,0 +1,141 @@
+"""A plan is checked before any work, and the same facts give the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import CheckpointError, UsageError
+from harness.plan import RunOptions, choose_device, make_plan, parse_seeds, split_settings
+
+DOTS = "harness.testing:SUITE"
+LEARNER = "tests.harness.learner:AGENT"
+
+
+def options(**changes: object) -> RunOptions:
+    return RunOptions(**{"suite": DOTS, "agent": LEARNER, "device": "cpu", **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (3,)), ("0-4", (0, 1, 2, 3, 4)), ("5,0,2-3,2", (0, 2, 3, 5)), (" 1 , 2 ", (1, 2))]
+)
+def test_seeds_are_read(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1;2", "0-99999999", "2147483648"])
+def test_wrong_seeds_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="[Ss]eeds"):
+        parse_seeds(text)
+
+
+def test_settings_are_split_and_typed() -> None:
+    agent, protocol = split_settings(["rate=0.5", "name=walk er", "flag=true", "protocol.action_repeat=4"])
+    assert agent == {"rate": 0.5, "name": "walk er", "flag": True}
+    assert protocol == {"action_repeat": 4}
+
+
+@pytest.mark.parametrize(
+    "pair", ["rate", "=3", "protocol.action_repeat=x", "protocol.size=3", "protocol.frame_stack=1.5"]
+)
+def test_wrong_settings_are_refused(pair: str) -> None:
+    with pytest.raises(UsageError):
+        split_settings([pair])
+
+
+def test_a_setting_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        split_settings(["rate=1", "rate=2"])
+
+
+def test_presets_fill_budgets_and_options_win() -> None:
+    quick = make_plan(options())
+    assert [task.train_frames for task in quick.tasks] == [2_000, 2_000]
+    assert (quick.episodes, quick.seeds, quick.preset.name) == (1, (0,), "quick")
+    paper = make_plan(options(preset="paper"))
+    assert [task.train_frames for task in paper.tasks] == [5_000, 5_000]
+    assert (paper.episodes, paper.seeds) == (10, (0, 1, 2, 3, 4))
+    own = make_plan(options(preset="paper", frames=70, episodes=3, seeds="7"))
+    assert ([task.train_frames for task in own.tasks], own.episodes, own.seeds) == ([70, 70], 3, (7,))
+
+
+def test_the_run_stays_the_same_when_it_only_grows() -> None:
+    first = make_plan(options())
+    assert make_plan(options(tasks=["dot_stay"], seeds="0-4", episodes=9, workers=4)).run_id == first.run_id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frames": 100},
+        {"preset": "laptop"},
+        {"settings": ["rate=0.02"]},
+        {"settings": ["protocol.action_repeat=3"]},
+        {"threads": 3},
+        {"profile": "fast"},
+        {"agent": "harness.testing:SEEKER"},
+    ],
+)
+def test_whatever_moves_a_score_makes_another_run(changes: dict[str, object]) -> None:
+    assert make_plan(options(**changes)).run_id != make_plan(options()).run_id
+
+
+def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
+    def hashes(**changes: object) -> set[str]:
+        return {task.config_hash for task in make_plan(options(**changes)).tasks}
+
+    assert hashes() == hashes(settings=["protocol.action_repeat=3"])
+    assert not hashes() & hashes(frames=10)
+    assert not hashes() & hashes(settings=["rate=0.5"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"suite": "vido_hard"}, "Did you mean 'video_hard'"),
+        ({"suite": "no.such.module:SUITE"}, "no module"),
+        ({"suite": "harness.testing:NOPE"}, "NOPE"),
+        ({"suite": "harness.testing:SEEKER"}, "not a harness.spec.Suite"),
+        ({"suite": "bad name:SUITE"}, "package.module:ATTRIBUTE"),
+        ({"agent": "nobody"}, "Unknown agent"),
+        ({"agent": "harness.testing:TASKS"}, "policy has act"),
+        ({"preset": "fast"}, "Presets:"),
+        ({"profile": "ultra"}, "render profile"),
+        ({"tasks": ["dot_rech"]}, "Did you mean 'dot_reach'"),
+        ({"frames": 0}, "--frames"),
+        ({"episodes": -1}, "--episodes"),
+        ({"workers": 0}, "--workers"),
+        ({"threads": 0}, "--threads"),
+        ({"device": "gpu"}, "Unknown device"),
+        ({"settings": ["rat=1"]}, "Did you mean 'rate'"),
+        ({"settings": ["rate=7"]}, "less than or equal to 1"),
+        ({"settings": ["rate=fast"]}, "rate"),
+        ({"settings": ["protocol.image_size=0"]}, "at least 1"),
+        ({"checkpoint": Path("/no/such/place")}, "no checkpoint"),
+        ({"checkpoint": Path(__file__)}, "is a file"),
+        ({"checkpoint": Path(__file__).parent}, "holds no policy"),
+        ({"agent": "harness.testing:SEEKER", "checkpoint": Path(__file__).parent}, "no parameters"),
+        ({"checkpoint": Path(__file__).parent, "frames": 10}, "--frames"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        make_plan(options(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.plan._num_cuda_devices", lambda: 0)
+    with pytest.raises(UsageError, match="no CUDA device"):
+        choose_device("cuda")
+    assert choose_device("auto") == "cpu"
+    monkeypatch.setattr("harness.plan._num_cuda_devices", lambda: 2)
+    assert choose_device("auto") == choose_device("cuda") == "cuda"
+    assert choose_device("cpu") == "cpu"
+
+
+def test_a_record_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "provenance.json").write_bytes(b"\x80\x04cos\nsystem\n")  # a pickle in place of a record
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        make_plan(options(checkpoint=tmp_path))

@@ -1,0 +1,285 @@
+"""Runs resume exactly, do not depend on workers or order, and never lose what was finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import AgentError, CheckpointError, UsageError, WorkError
+from harness.plan import RunOptions, make_plan
+from harness.policies import find_policies, load_policy_source
+from harness.registry import load_agent
+from harness.run import execute
+from harness.train import read_train_log
+from results.rows import Row, to_dict
+from results.store import RowStore
+
+DOTS = "harness.testing:SUITE"
+LEARNER = "tests.harness.learner:AGENT"
+
+
+def run(folder: Path, *, checkpoint_sec: float = 0.0, **changes: object) -> RowStore:
+    options = RunOptions(
+        **{"suite": DOTS, "agent": LEARNER, "device": "cpu", "frames": 400, "episodes": 3, "runs": folder, **changes}
+    )
+    return execute(make_plan(options), checkpoint_sec=checkpoint_sec, quiet=True)
+
+
+def digests(folder: Path) -> dict[tuple[str, int], str]:
+    return {key: source.digest for key, source in find_policies(folder, load_agent(LEARNER)).items()}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[tuple[str, int], str]]:
+    folder = tmp_path_factory.mktemp("reference")
+    store = run(folder, seeds="0-1", workers=1)
+    return store.rows(), digests(folder)
+
+
+def test_a_run_fills_every_cell_and_learns(reference: tuple[list[Row], dict[tuple[str, int], str]]) -> None:
+    rows, policies = reference
+    assert len(rows) == 2 * 2 * 2 * 3  # tasks, settings, seeds, episodes
+    assert len(set(policies.values())) == 4
+    assert {row.train_frames for row in rows} == {400}
+    assert {row.eval_seed for row in rows} == {42, 43}
+    assert {(row.train_seed, row.checkpoint) for row in rows if row.task == "dot_reach"} == {
+        (0, policies[("dot_reach", 0)]),
+        (1, policies[("dot_reach", 1)]),
+    }
+    assert {row.num_steps for row in rows if row.task == "dot_reach"} == {25}
+    assert {row.num_frames for row in rows} == {50}
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_rows_do_not_depend_on_the_number_of_workers(
+    workers: int, tmp_path: Path, reference: tuple[list[Row], dict[tuple[str, int], str]]
+) -> None:
+    store = run(tmp_path, seeds="0-1", workers=workers)
+    assert (store.rows(), digests(tmp_path)) == reference
+
+
+def test_rows_do_not_depend_on_order_or_on_what_ran_before(
+    tmp_path: Path, reference: tuple[list[Row], dict[tuple[str, int], str]]
+) -> None:
+    run(tmp_path, seeds="1", tasks=["dot_stay"], episodes=1, workers=1)
+    run(tmp_path, seeds="1", tasks=["dot_stay", "dot_reach"], episodes=2, workers=1)
+    store = run(tmp_path, seeds="0-1", workers=2)
+    assert (store.rows(), digests(tmp_path)) == reference
+
+
+def test_a_finished_run_is_not_touched_again(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert run(tmp_path).rows() == first.rows()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_only_a_resume_needs_is_removed_at_the_end(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_reach"])
+    training = store.folder.parent / "train" / "dot_reach-seed0"
+    assert sorted(path.name for path in training.iterdir()) == ["policy", "tensorboard", "train.jsonl"]
+    log = read_train_log(training / "train.jsonl")
+    assert [line["num_frames"] for line in log] == list(range(50, 401, 50))
+    assert all(line["weight_norm"] > 0 for line in log)
+    record = json.loads((store.folder.parent / "record.json").read_text())
+    assert record["status"] == "finished"
+    assert record["tasks"][0]["config"]["rate"] == 0.01
+
+
+COMMAND = [
+    *(sys.executable, "-m", "harness", "run", "--suite", DOTS, "--agent", LEARNER, "--device", "cpu", "--quiet"),
+    *("--frames", "1000", "--episodes", "6", "--workers", "2", "--checkpoint-sec", "0", "--json"),
+    *("--set", "delay_sec=0.002", "--runs"),
+]
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_it_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    subprocess.run([*COMMAND, str(tmp_path / "whole")], check=True, capture_output=True)
+    moments = random.Random(20260101)
+    kills = 0
+    for _ in range(40):  # a run that ends before its moment is not a kill
+        command = [*COMMAND, str(tmp_path / "killed")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            process.wait(timeout=moments.uniform(0.4, 2.2))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+        else:
+            assert process.returncode == 0, process.communicate()
+        if kills == 10:
+            break
+        if process.returncode == 0:  # finished early: take something away, so that there is work left to kill
+            _forget_something(tmp_path / "killed", moments)
+    assert kills == 10
+    done = subprocess.run([*COMMAND, str(tmp_path / "killed")], check=True, capture_output=True)
+    assert json.loads(done.stdout)
+    whole, killed = _rows(tmp_path / "whole"), _rows(tmp_path / "killed")
+    assert len(whole) == 24
+    assert killed == whole
+    assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
+
+
+def _rows(folder: Path) -> list[Row]:
+    return RowStore(next(folder.iterdir()) / "rows").rows()
+
+
+def _forget_something(folder: Path, moments: random.Random) -> None:
+    rows = sorted((next(folder.iterdir()) / "rows").iterdir())
+    moments.choice(rows).unlink()
+
+
+def test_no_worker_outlives_a_killed_run(tmp_path: Path) -> None:
+    command = [*COMMAND[:-3], "--set", "delay_sec=0.5", "--runs", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("*/train/*/tensorboard")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = _children(process.pid)
+    assert children
+    process.kill()
+    process.wait()
+    time.sleep(0.5)
+    assert not [pid for pid in children if _is_alive(pid)]
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(number) for number in text.split()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
+    except FileNotFoundError:
+        return False
+
+
+def test_an_agent_that_raises_in_episode_three_loses_only_that(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"raised RuntimeError.*episode 3"):
+        run(
+            tmp_path,
+            agent="harness.testing:RAISING",
+            frames=None,
+            episodes=5,
+            tasks=["dot_reach"],
+            settings=["episode=3"],
+            workers=1,
+        )
+    rows = _rows(tmp_path)
+    assert [(row.setting, row.episode) for row in rows] == [("train", 0), ("train", 1), ("train", 2)]
+    record = json.loads(next(tmp_path.glob("*/record.json")).read_text())
+    assert record["status"] == "failed"
+    assert "episode 3" in record["error"]
+
+
+def test_actions_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"not finite.*episode 1, step 0"):
+        run(tmp_path, agent="harness.testing:NAN", frames=None)
+
+
+def test_an_agent_that_raises_while_learning_says_when(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"raised ValueError in update\(\) at frame 60: told to fail"):
+        run(tmp_path, tasks=["dot_reach"], settings=["fail_at_step=30"])
+
+
+def test_a_worker_that_dies_in_training_resumes_to_the_same_end(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", tasks=["dot_reach"])
+    marker = tmp_path / "died"
+    died = run(tmp_path / "died-run", tasks=["dot_reach"], settings=[f"die_once={marker}"])
+    assert marker.exists()
+    returns = [[row.episode_return for row in store.rows()] for store in (whole, died)]
+    assert returns[0] == returns[1]
+
+
+def test_policies_of_one_run_serve_another(tmp_path: Path) -> None:
+    trained = run(tmp_path, seeds="0-1")
+    store = run(tmp_path, checkpoint=trained.folder.parent, frames=None, episodes=3)
+    assert store.folder != trained.folder
+    measured = (
+        "task",
+        "setting",
+        "train_seed",
+        "episode",
+        "episode_return",
+        "first_pixels",
+        "checkpoint",
+        "config_hash",
+    )
+    pairs = [[{k: to_dict(row)[k] for k in measured} for row in s.rows()] for s in (trained, store)]
+    assert pairs[0] == pairs[1]
+    only_one = run(tmp_path, checkpoint=trained.folder.parent / "train" / "dot_stay-seed1" / "policy", frames=None)
+    assert {(row.task, row.train_seed) for row in only_one.rows()} == {("dot_stay", 1)}
+
+
+def test_a_policy_of_another_task_is_refused(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_stay"])
+    with pytest.raises(CheckpointError, match="holds a policy for dot_stay, not for dot_reach"):
+        run(tmp_path, tasks=["dot_reach"], checkpoint=store.folder.parent, frames=None)
+
+
+def test_a_policy_of_another_agent_is_refused(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_stay"])
+    policy = store.folder.parent / "train" / "dot_stay-seed0" / "policy"
+    facts = json.loads((policy / "provenance.json").read_text())
+    (policy / "provenance.json").write_text(json.dumps({**facts, "agent": "pieg"}))
+    with pytest.raises(CheckpointError, match="belongs to agent pieg"):
+        run(tmp_path, checkpoint=store.folder.parent, frames=None)
+
+
+def test_a_damaged_policy_is_refused(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_stay"])
+    source = load_policy_source(store.folder.parent / "train" / "dot_stay-seed0" / "policy")
+    file = source.folder / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="damaged"):
+        run(tmp_path, checkpoint=source.folder, frames=None)
+
+
+def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
+    import fcntl
+
+    plan = make_plan(RunOptions(suite=DOTS, agent=LEARNER, device="cpu", frames=400, episodes=3, runs=tmp_path))
+    plan.folder.mkdir(parents=True)
+    with open(plan.folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="Another process"):
+            run(tmp_path)
+    assert len(run(tmp_path).rows()) == 12
+
+
+def test_a_runs_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(UsageError, match="Cannot write into"):
+        run(tmp_path / "runs")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny file system needs root")
+def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this system does not let us mount a tmpfs")
+    try:
+        run(tmp_path, tasks=["dot_stay"], frames=None, agent="harness.testing:SEEKER")
+        rows = _rows(tmp_path)
+        with open(tmp_path / "ballast", "wb") as ballast, pytest.raises(OSError):  # noqa: PT011,PT012
+            while True:
+                ballast.write(b"x" * 4096)
+                ballast.flush()
+        with pytest.raises(WorkError, match="the disk is full"):
+            run(tmp_path, tasks=["dot_reach", "dot_stay"], frames=None, agent="harness.testing:SEEKER")
+        assert [row for row in _rows(tmp_path) if row.task == "dot_stay"] == rows
+        (tmp_path / "ballast").unlink()
+        assert len(run(tmp_path, frames=None, agent="harness.testing:SEEKER").rows()) == 12
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
