@@ -146,7 +146,8 @@ class DMControlSimulation(Simulation):
     def _drawer(self) -> OffscreenRenderer:
         """The renderer, made at the first picture so that shifts set the model up before its one upload."""
         if self._renderer is None:
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
+            # All six scenes are one ground plane with everything, the light included, above it.
+            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_is_lowest=True)
         return self._renderer
 
 
