@@ -33,15 +33,16 @@ class OffscreenRenderer:
         pixel (the buffer is only where the picture is drawn).
       size: height and width of the picture, pixels.
       profile: "standard", or "fast" for no shadows and no multisampling.
-      floor_is_lowest: a promise that whatever can be seen is above every plane, and so are the lights. Planes then
-        shadow nothing and are left out of the shadow map, where filling them takes up to a third of the time of a
-        picture in software. The picture is the same, byte for byte.
+      floor_untouched: a promise that nothing that can be seen, lights included, comes near a plane from above or is
+        below one. Planes then shadow nothing and are left out of the shadow map, where filling them takes up to a
+        third of the time of a picture in software. The picture is the same, byte for byte. It is not for robots
+        that touch the floor: what sinks into it by a millimetre is in its shadow.
     Raises:
       WorkError: if no GL context can be had; `harness doctor` explains.
     """
 
     def __init__(
-        self, model: mujoco.MjModel, size: int, profile: str = "standard", *, floor_is_lowest: bool = False
+        self, model: mujoco.MjModel, size: int, profile: str = "standard", *, floor_untouched: bool = False
     ) -> None:
         model.vis.global_.offwidth = model.vis.global_.offheight = size
         if profile == "fast":
@@ -54,7 +55,7 @@ class OffscreenRenderer:
         if profile == "fast":
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._model = model
-        self._floor_is_lowest = floor_is_lowest
+        self._floor_untouched = floor_untouched
         if not _open:  # registered after mujoco's own exit handler, so it runs before that ends the display
             atexit.register(_close_all)
         _open.add(self)
@@ -62,7 +63,7 @@ class OffscreenRenderer:
     def draw(self, data: mujoco.MjData, camera: int | str | mujoco.MjvCamera) -> np.ndarray:
         """Draws the scene; returns a fresh uint8 array (size, size, 3), rows from the top."""
         self._renderer.update_scene(data, camera)
-        if self._floor_is_lowest:
+        if self._floor_untouched:
             self._leave_planes_out_of_shadow_map()
         return self._renderer.render()
 

@@ -22,6 +22,9 @@ from suites.domains.dmcontrol_protocol import TASKS
 CAMERA = 0  # of every task benchmarked by DMC-GB: walker and cheetah `side`, cartpole `fixed`, the others `cam0`
 NO_TIME_LIMIT = 1e6  # s; only the environment's own step cap ends an episode, as in DMC-GB
 
+# Domains where nothing ever reaches the ground plane: a promise to the renderer, tested.
+FLOOR_UNTOUCHED = frozenset({"ball_in_cup", "cartpole", "finger"})
+
 
 class Attribute(NamedTuple):
     """An attribute of the shared asset files that holds a colour."""
@@ -146,8 +149,8 @@ class DMControlSimulation(Simulation):
     def _drawer(self) -> OffscreenRenderer:
         """The renderer, made at the first picture so that shifts set the model up before its one upload."""
         if self._renderer is None:
-            # All six scenes are one ground plane with everything, the light included, above it.
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_is_lowest=True)
+            untouched = self.domain in FLOOR_UNTOUCHED
+            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_untouched=untouched)
         return self._renderer
 
 
