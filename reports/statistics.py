@@ -7,8 +7,9 @@ differ in length; every seed weighs the same.
 episodes within each drawn seed. Seeds come first because two trainings differ by far more than two episodes of one:
 pooling all episodes would claim a precision that no repetition has. With one seed only episodes are drawn, and the
 interval says nothing about training again. Means over tasks draw seeds and episodes within each task (tasks are strata,
-they are not a sample). With five seeds a percentile bootstrap is somewhat narrow (its variance lacks a factor n/(n-1));
-that is stated here rather than corrected, as elsewhere in the field (Agarwal et al. 2021, arXiv 2108.13264).
+they are not a sample). With few seeds a percentile bootstrap is narrow (its variance lacks a factor n/(n-1)): with
+normally distributed seeds, a nominal 95 % covers about 86 % for five of them and 91 % for ten. That is stated rather
+than corrected, to stay comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.13264).
 """
 
 from __future__ import annotations
@@ -58,15 +59,29 @@ def success_interval(
     Raises:
       ValueError: as `mean`, or if a value is neither 0 nor 1.
     """
-    arrays = _checked(samples)
-    pooled = np.concatenate(arrays)
+    return task_success_interval([samples], level=level, num_resamples=num_resamples, seed=seed)
+
+
+def task_success_interval(
+    tasks: Sequence[Samples], *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of a success rate meant over tasks; for one task, `success_interval`.
+
+    The bootstrap over tasks as strata, but Wilson's interval for one task with one seed, and where all episodes came
+    out alike.
+
+    Raises:
+      ValueError: as `mean`, or if a value is neither 0 nor 1.
+    """
+    arrays = [_checked(samples) for samples in _nonempty(tasks)]
+    pooled = np.concatenate([values for samples in arrays for values in samples])
     if not np.isin(pooled, (0.0, 1.0)).all():
         raise ValueError("Successes must be 0 or 1.")
-    if len(pooled) == 1:
+    if not all(_has_spread(samples) for samples in arrays):
         return None
-    if len(arrays) == 1 or np.ptp(pooled) == 0:
+    if len(arrays) == len(arrays[0]) == 1 or np.ptp(pooled) == 0:
         return wilson_interval(int(pooled.sum()), len(pooled), level=level)
-    return mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
+    return task_mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
 
 
 def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL) -> Interval:
@@ -140,6 +155,42 @@ def task_gap_interval(
         seeds = _draw_seeds(len(train), num_resamples, rng)
         draws.append(_draw_means(train, seeds, rng) - _draw_means(shifted, seeds, rng))
     return _percentiles(np.mean(draws, axis=0), level)
+
+
+def task_success_gap_interval(
+    pairs: Sequence[tuple[Samples, Samples]],
+    *,
+    level: float = LEVEL,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Interval | None:
+    """The interval of `task_gap` for successes.
+
+    The paired bootstrap, but for one task with one seed, and where all episodes of each setting came out alike,
+    Newcombe's interval of a difference (R. G. Newcombe 1998, method 10), which then still has a width.
+
+    Raises:
+      ValueError: as `gap`, or if a value is neither 0 nor 1.
+    """
+    checked = _paired(pairs)
+    pooled = [np.concatenate([values for pair in checked for values in pair[side]]) for side in (0, 1)]
+    if not all(np.isin(values, (0.0, 1.0)).all() for values in pooled):
+        raise ValueError("Successes must be 0 or 1.")
+    if not all(_has_spread(train) and _has_spread(shifted) for train, shifted in checked):
+        return None
+    if len(checked) == len(checked[0][0]) == 1 or all(np.ptp(values) == 0 for values in pooled):
+        return newcombe_interval(*[(int(values.sum()), len(values)) for values in pooled], level=level)
+    return task_gap_interval(checked, level=level, num_resamples=num_resamples, seed=seed)
+
+
+def newcombe_interval(first: tuple[int, int], second: tuple[int, int], *, level: float = LEVEL) -> Interval:
+    """Newcombe's interval of the difference of two proportions, each given as (successes, trials)."""
+    (p, q), (low_p, high_p), (low_q, high_q) = (
+        (first[0] / first[1], second[0] / second[1]),
+        wilson_interval(*first, level=level),
+        wilson_interval(*second, level=level),
+    )
+    return p - q - float(np.hypot(p - low_p, high_q - q)), p - q + float(np.hypot(high_p - p, q - low_q))
 
 
 def interquartile_mean(scores: ArrayLike) -> Floats | float:

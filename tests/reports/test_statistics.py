@@ -131,6 +131,9 @@ def test_a_success_rate_takes_wilson_for_one_seed_and_for_no_spread():
     assert stats.success_interval([[1, 1], [1, 1]]) == stats.wilson_interval(4, 4)
     two = [[1, 0, 1, 1], [0, 0, 1, 0]]
     assert stats.success_interval(two) == stats.mean_interval(two)
+    assert stats.task_success_interval([two, two]) == stats.task_mean_interval([two, two])
+    assert stats.task_success_interval([[[1, 1]], [[1, 1, 1]]]) == stats.wilson_interval(5, 5)
+    assert stats.task_success_interval([[[1, 0]], [[1]]]) is None
     with pytest.raises(ValueError, match="0 or 1"):
         stats.success_interval([[0.5, 1.0]])
 

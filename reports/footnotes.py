@@ -1,0 +1,207 @@
+"""The sentences under a table: how to read it, what it was measured with, and what it cannot be compared with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports import statistics
+from reports.variants import SAMPLE, Variant, differences
+from results.rows import COMPARISON_KEY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.table import Expected, Line
+
+
+def footnotes(
+    lines: Sequence[Line],
+    variants: list[Variant],
+    expected: Expected,
+    rows: pd.DataFrame,
+    kept: pd.DataFrame,
+    distinct: pd.DataFrame,
+    published_agents: Sequence[str],
+) -> tuple[str, ...]:
+    """All sentences that apply, in reading order.
+
+    Args:
+      lines: of the table.
+      variants: of its rows.
+      expected: what should be there.
+      rows: all rows that were given.
+      kept: those of the expected cells.
+      distinct: the kept ones without repeated samples.
+      published_agents: whose published numbers were asked for.
+    """
+    from reports.table import MEAN
+
+    cells = [line for line in lines if line.task != MEAN]
+    sentences = [
+        *_reading(cells, expected),
+        *_unfinished(cells),
+        *_variants(variants),
+        *_budget(distinct, expected),
+        *_conditions(distinct, expected),
+        *_left_out(rows, kept, distinct),
+        *_published(cells, published_agents),
+    ]
+    return tuple(sentences)
+
+
+def _reading(cells: Sequence[Line], expected: Expected) -> Iterable[str]:
+    found = [line.episode_return for line in cells if line.episode_return is not None]
+    level = f"{statistics.LEVEL:.0%}".replace("%", " %")
+    if any(estimate.low is not None for estimate in found):
+        yield (
+            f"Cells: mean over training seeds [{level} interval]; bootstrap over training seeds, then episodes "
+            f"({statistics.NUM_RESAMPLES:,} draws)."
+        )
+    if any(estimate.num_seeds == 1 and estimate.low is not None for estimate in found):
+        yield "One training seed: the interval is over episodes only and says nothing about training again."
+    if any(estimate.low is None for estimate in found):
+        yield "One seed and one episode: no interval."
+    if any(line.gap is not None for line in cells):
+        what = "success rate" if expected.metric == "success" else "return"
+        yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by training seed."
+
+
+def _unfinished(cells: Sequence[Line]) -> Iterable[str]:
+    missing = sum(line.status == "missing" for line in cells)
+    partial = sum(line.status == "partial" for line in cells)
+    if missing or partial:
+        yield (
+            f"Unfinished: of {len(cells)} cells, {missing} missing and {partial} partial. A mean over tasks is missing "
+            "as soon as one of its tasks is."
+        )
+
+
+def _variants(variants: list[Variant]) -> Iterable[str]:
+    if texts := differences(variants):
+        labels = ", ".join(variant.label for variant in variants)
+        yield f"Not measured alike, so never in one cell and not to be compared: {labels}. They differ in "
+        yield from (f"  {text}" for text in texts)
+
+
+def _budget(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
+    presets = sorted(rows["preset"].unique())
+    if "quick" in presets:
+        yield "Preset quick shows that everything works; its numbers say nothing about the agent."
+    trained = _by_task(rows, "train_frames")
+    shorter = {
+        task: max(frames)
+        for task, frames in trained.items()
+        if task in expected.protocol_frames and min(frames) < expected.protocol_frames[task]
+    }
+    if shorter:
+        wanted = {task: expected.protocol_frames[task] for task in shorter}
+        yield (
+            f"Not comparable with published numbers: trained for {_per_task(shorter, trained)} frames, "
+            f"published protocol {_per_task(wanted, trained)}."
+        )
+    if expected.protocol_episodes and expected.episodes < expected.protocol_episodes:
+        yield (
+            f"{expected.episodes:,} of the protocol's {expected.protocol_episodes:,} evaluation episodes per task, "
+            "setting and training seed."
+        )
+    repeats = {
+        task: max(found)
+        for task, found in _by_task(rows, "action_repeat").items()
+        if task in expected.protocol_action_repeat and found != {expected.protocol_action_repeat[task]}
+    }
+    if repeats:
+        wanted = {task: expected.protocol_action_repeat[task] for task in repeats}
+        used = _by_task(rows, "action_repeat")
+        yield f"Action repeat {_per_task(repeats, used)} where the protocol has {_per_task(wanted, used)}."
+
+
+def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
+    if rows.empty:
+        return
+    repeats = {task: "/".join(map(str, sorted(v))) for task, v in _by_task(rows, "action_repeat").items()}
+    repeat = _per_task(repeats, repeats)
+    size = _joined(f"{side}x{side}" for side in rows["image_size"].unique())
+    yield (
+        f"Measured with action repeat {repeat}, {_joined(rows['frame_stack'].unique())} stacked frames of {size} "
+        f"pixels, episodes of {_joined(f'{n:,}' for n in rows['episode_frames'].unique())} frames; preset "
+        f"{_joined(rows['preset'].unique())}; on {_joined(rows['compute'].unique())}; code "
+        f"{_joined(text[:12] for text in rows['code_revision'].unique())}."
+    )
+    profile = _joined(rows["render_profile"].unique())
+    yield f"Drawn by {_joined(rows['gl_renderer'].unique())}, render profile {profile}."
+    if "fast" in set(rows["render_profile"]):
+        yield "Profile fast leaves out shadows and multisampling: not comparable with standard or published numbers."
+
+
+def _left_out(rows: pd.DataFrame, kept: pd.DataFrame, distinct: pd.DataFrame) -> Iterable[str]:
+    if len(kept) < len(rows):
+        yield f"Left out: {_count(len(rows) - len(kept), 'episode')} of tasks, settings or seeds not asked for."
+    outcomes = [*COMPARISON_KEY, *SAMPLE, "episode_return", "success"]
+    if contradictions := len(kept.drop_duplicates(outcomes)) - len(distinct):
+        yield (
+            f"Measured twice under equal conditions with different outcomes: {_count(contradictions, 'episode')}. The "
+            "first outcome counts; this should not happen."
+        )
+
+
+def _published(cells: Sequence[Line], agents: Sequence[str]) -> Iterable[str]:
+    if not agents:
+        return
+    places: dict[str, dict[str, list[str]]] = {}  # label -> setting -> agents
+    for line in cells:
+        for agent, number in line.published.items():
+            known = places.setdefault(number.label, {}).setdefault(line.setting, [])
+            if agent not in known:
+                known.append(agent)
+    if not places:
+        yield "No published numbers for these cells."
+        return
+    yield "† Published, not measured here: mean ± spread as printed."
+    for label, settings in places.items():
+        by_agents: dict[tuple[str, ...], list[str]] = {}
+        for setting, names in settings.items():
+            by_agents.setdefault(tuple(names), []).append(setting)
+        told = "; ".join(f"{', '.join(names)} ({', '.join(where)})" for names, where in by_agents.items())
+        yield f"  {label}: {told}."
+    shown = {agent for settings in places.values() for names in settings.values() for agent in names}
+    if without := [agent for agent in agents if agent not in shown]:
+        yield f"  No published numbers here of {', '.join(without)}."
+    yield from _other_sources(cells)
+
+
+def _other_sources(cells: Sequence[Line]) -> Iterable[str]:
+    """Says where several sources give different values for a shown cell."""
+    places = {
+        (line.task, line.setting, agent): {other.label for other in number.others if other.mean != number.mean}
+        for line in cells
+        for agent, number in line.published.items()
+    }
+    labels = dict.fromkeys(label for found in places.values() for label in sorted(found))
+    if labels:
+        count = sum(bool(found) for found in places.values())
+        told = "; ".join(labels)
+        yield f"  Other sources differ in {_count(count, 'cell')} ({told}); the JSON table lists all values."
+
+
+def _by_task(rows: pd.DataFrame, column: str) -> dict[str, set[Any]]:
+    return {str(task): set(values.tolist()) for task, values in rows.groupby("task", sort=False)[column]}
+
+
+def _per_task(values: Mapping[str, Any], tasks: Iterable[str]) -> str:
+    """The value most tasks have, then the exceptions: `1,100,000 (cheetah_run 3,100,000)`; by name if not of all."""
+    texts = {task: f"{value:,}" if isinstance(value, int) else str(value) for task, value in values.items()}
+    if set(tasks) - set(texts):
+        return ", ".join(f"{text} ({task})" for task, text in texts.items())
+    usual = Counter(texts.values()).most_common(1)[0][0]
+    exceptions = [f"{task} {text}" for task, text in texts.items() if text != usual]
+    return usual + (f" ({', '.join(exceptions)})" if exceptions else "")
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return " / ".join(dict.fromkeys(str(value) or "unknown" for value in values))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,402 @@
+"""The table of measured cells, with published numbers beside: what stands in each cell, and under which conditions.
+
+`build_table` turns rows into a frozen `Table`; `render` turns that into text. See docs/table.md for the definitions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports import statistics
+from reports.variants import SAMPLE, Variant, assign_variants
+from results.published import PublishedNumber, published_cell
+from results.rows import COMPARISON_KEY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEAN = "mean over tasks"
+PUBLISHED_AGENTS = ("PIE-G", "SVEA", "DrQ", "DrQ-v2", "TLDA")
+COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a table should hold, so that what is not there is seen.
+
+    Attributes:
+      tasks: in table order.
+      settings: in table order, the training setting first where it is measured.
+      train_seeds: None stands for a policy that was not trained here.
+      episodes: per task, setting and training seed; episodes 0 .. episodes - 1.
+      train_setting: the setting gaps are counted from.
+      metric: the headline, "return" or "success": what gaps and published numbers are about.
+      published_suite: the suite's name among the published numbers, if it has any.
+      protocol_frames: the published training budget per task, in frames, for the footnotes.
+      protocol_episodes: the published number of episodes per task, setting and seed, for the footnotes.
+      protocol_action_repeat: the published action repeat per task, for the footnotes.
+    """
+
+    tasks: tuple[str, ...]
+    settings: tuple[str, ...]
+    train_seeds: tuple[int | None, ...]
+    episodes: int
+    train_setting: str = "train"
+    metric: str = "return"
+    published_suite: str | None = None
+    protocol_frames: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    protocol_episodes: int | None = None
+    protocol_action_repeat: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.metric not in ("return", "success"):
+            raise ValueError(f"A table's metric is 'return' or 'success', not '{self.metric}'.")
+        if not (self.tasks and self.settings and self.train_seeds and self.episodes > 0):
+            raise ValueError("A table needs at least one task, setting, training seed and episode.")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval, and what it is a mean of; low and high are None where there is no interval."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    num_seeds: int
+    num_episodes: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """What papers say about a cell.
+
+    Attributes:
+      mean: of the preferred source, in the table's metric.
+      std: the spread the source prints, if any; None for a mean over tasks.
+      label: the source for a reader, with the variant where the paper has several.
+      others: the values of all further sources.
+    """
+
+    mean: float
+    std: float | None
+    label: str
+    others: tuple[PublishedNumber, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: one task (or the mean over tasks) in one setting, measured in one way.
+
+    Attributes:
+      task: the task, or `MEAN`.
+      agent: the agent's name, with a letter where rows of the same agent may not share a cell; "" if nothing is there.
+      status: "complete", "partial" (fewer episodes than expected) or "missing".
+      num_episodes: found, over all seeds (and tasks).
+      expected_episodes: that there should be.
+      episode_return: undiscounted; None if missing.
+      success: success rate by the suite's headline definition; None if missing or undefined.
+      successes: success rate under each of the suite's definitions.
+      gap: training setting minus this one, in the metric; None for the training setting and where either is missing.
+      published: per published agent that has a number.
+      key: the comparison key; for a mean over tasks, what all its tasks share.
+      notes: what the reader must know about this line.
+    """
+
+    task: str
+    setting: str
+    agent: str
+    status: str
+    num_episodes: int
+    expected_episodes: int
+    episode_return: Estimate | None = None
+    success: Estimate | None = None
+    successes: Mapping[str, Estimate] = field(default_factory=dict)
+    gap: Estimate | None = None
+    published: Mapping[str, Published] = field(default_factory=dict)
+    key: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """All lines in order, the published columns that have numbers, and the sentences that belong under them."""
+
+    title: str
+    expected: Expected
+    lines: tuple[Line, ...]
+    published_agents: tuple[str, ...]
+    footnotes: tuple[str, ...]
+
+
+def build_table(
+    rows: pd.DataFrame,
+    expected: Expected,
+    *,
+    published: bool = True,
+    published_agents: Sequence[str] = PUBLISHED_AGENTS,
+    title: str | None = None,
+) -> Table:
+    """The table of some rows.
+
+    Args:
+      rows: one line per episode, as from `results.store.load_rows`; of one suite.
+      expected: what should be there.
+      published: whether to set published numbers beside.
+      published_agents: whose.
+      title: the heading; None makes one.
+
+    Raises:
+      ValueError: if the rows are of several suites or a return is not finite.
+    """
+    from reports.footnotes import footnotes
+
+    if (suites := sorted(rows["suite"].unique())) and len(suites) > 1:
+        raise ValueError(f"A table is about one suite, not about {', '.join(suites)}.")
+    kept = _expected_rows(rows, expected)
+    distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE])
+    variants, index = assign_variants(distinct)
+    cells = _Cells(distinct, variants, index, expected)
+    numbers = _published(expected, published_agents) if published else {}
+    lines = tuple(line for setting in expected.settings for line in _section(cells, setting, numbers))
+    return Table(
+        title=title or _title(suites, variants),
+        expected=expected,
+        lines=lines,
+        published_agents=tuple(a for a in published_agents if any(a in line.published for line in lines)),
+        footnotes=footnotes(lines, variants, expected, rows, kept, distinct, published_agents if published else ()),
+    )
+
+
+def _title(suites: Sequence[str], variants: Sequence[Variant]) -> str:
+    agents = ", ".join(dict.fromkeys(variant.agent for variant in variants))
+    return " · ".join([*suites, agents]) if agents else "Nothing measured yet"
+
+
+def expected_from_rows(rows: pd.DataFrame, **others: Any) -> Expected:
+    """What rows themselves suggest should be there: all their tasks, settings and seeds, and as many episodes as the
+    longest cell has. `others` are further fields of `Expected`."""
+    seeds = sorted(rows["train_seed"].dropna().astype(int).unique().tolist())
+    settings = sorted(rows["setting"].unique(), key=lambda name: (name != others.get("train_setting", "train"), name))
+    return Expected(
+        tasks=tuple(sorted(rows["task"].unique())),
+        settings=tuple(settings),
+        train_seeds=(*([None] if rows["train_seed"].isna().any() else []), *seeds),
+        episodes=int(rows["episode"].max()) + 1,
+        **others,
+    )
+
+
+def render(table: Table, fmt: str = "terminal", *, width: int | None = None) -> str:
+    """The table as text; see `reports.render.render`."""
+    from reports.render import render as render_table
+
+    return render_table(table, fmt, width=width)
+
+
+def _expected_rows(rows: pd.DataFrame, expected: Expected) -> pd.DataFrame:
+    seeds = [seed for seed in expected.train_seeds if seed is not None]
+    has_seed = rows["train_seed"].isin(seeds) | (rows["train_seed"].isna() & (None in expected.train_seeds))
+    return rows[
+        rows["task"].isin(expected.tasks)
+        & rows["setting"].isin(expected.settings)
+        & has_seed
+        & rows["episode"].between(0, expected.episodes - 1)
+    ]
+
+
+class _Cells:
+    """Samples by task, setting and variant."""
+
+    def __init__(self, rows: pd.DataFrame, variants: list[Variant], index: list[int], expected: Expected) -> None:
+        self.expected = expected
+        self.variants = variants
+        self.rows = {
+            (str(task), str(setting), int(str(variant))): cell.sort_values(list(SAMPLE))
+            for (task, setting, variant), cell in rows.assign(variant=index).groupby(["task", "setting", "variant"])
+        }
+
+    def present(self, tasks: Iterable[str], setting: str) -> list[int]:
+        """The variants that have rows for one of the tasks in the setting."""
+        return [v for v in range(len(self.variants)) if any((task, setting, v) in self.rows for task in tasks)]
+
+    def absent_agents(self, tasks: Iterable[str], setting: str) -> list[str]:
+        """The agents of the table that have none; "" if the table is empty."""
+        here = {self.variants[v].agent for v in self.present(tasks, setting)}
+        agents = dict.fromkeys(variant.agent for variant in self.variants)
+        return [agent for agent in agents if agent not in here] if agents else [""]
+
+    def count(self, task: str, setting: str, variant: int) -> int:
+        return len(self.rows.get((task, setting, variant), ()))
+
+    def samples(self, task: str, setting: str, variant: int, what: str) -> dict[Any, statistics.Floats] | None:
+        """What each training seed's episodes gave, in the order of seeds; None if there is nothing or not everywhere.
+
+        Args:
+          what: "return", "success", or "success:NAME" for one of the suite's own definitions.
+        """
+        cell = self.rows.get((task, setting, variant))
+        if cell is None:
+            return None
+        values = cell["episode_return"] if what == "return" else _successes(cell, what)
+        if values.isna().any():
+            return None
+        by_seed: dict[Any, list[float]] = {}
+        for seed, has_seed, value in zip(cell["train_seed"], cell["train_seed"].notna(), values, strict=True):
+            by_seed.setdefault(int(seed) if has_seed else None, []).append(float(value))
+        return {seed: np.asarray(found) for seed, found in by_seed.items()}
+
+    def remarks(self, tasks: Iterable[str], setting: str, variant: int) -> tuple[str, ...]:
+        """What the rows themselves say a reader must know: stand-ins, then notes."""
+        cells = [cell for task in tasks if (cell := self.rows.get((task, setting, variant))) is not None]
+        stand_ins = [f"made with stand-ins ({text})" for cell in cells for text in cell["stand_ins"].unique() if text]
+        notes = [text for cell in cells for text in cell["notes"].unique() if text]
+        return tuple(dict.fromkeys([*stand_ins, *notes]))
+
+    def definitions(self, task: str, setting: str, variant: int) -> list[str]:
+        """Names of the success definitions the cell's rows hold."""
+        texts = self.rows[(task, setting, variant)]["successes_json"].unique()
+        return sorted({name for text in texts for name in json.loads(text)})
+
+
+def _successes(cell: pd.DataFrame, what: str) -> pd.Series:
+    import pandas as pd
+
+    _, _, name = what.partition(":")
+    if not name:
+        return cell["success"].astype("boolean")
+    return pd.Series([json.loads(t).get(name) for t in cell["successes_json"]], index=cell.index, dtype="boolean")
+
+
+def _section(cells: _Cells, setting: str, numbers: Mapping[tuple[str, str], dict[str, Published]]) -> list[Line]:
+    """The lines of one setting: every task, then the mean over tasks."""
+    tasks = cells.expected.tasks
+    lines = []
+    for task in tasks:
+        beside = numbers.get((task, setting), {})
+        lines += [_line(cells, [task], task, setting, v, beside) for v in cells.present([task], setting)]
+        lines += [_missing(cells, [task], task, setting, a, beside) for a in cells.absent_agents([task], setting)]
+    if len(tasks) > 1:
+        beside = numbers.get((MEAN, setting), {})
+        lines += [_line(cells, tasks, MEAN, setting, v, beside) for v in cells.present(tasks, setting)]
+        lines += [_missing(cells, tasks, MEAN, setting, a, beside) for a in cells.absent_agents(tasks, setting)]
+    return lines
+
+
+def _num_expected(expected: Expected, tasks: Sequence[str]) -> int:
+    return len(tasks) * len(expected.train_seeds) * expected.episodes
+
+
+def _missing(
+    cells: _Cells, tasks: Sequence[str], name: str, setting: str, agent: str, beside: Mapping[str, Published]
+) -> Line:
+    return Line(name, setting, agent, MISSING, 0, _num_expected(cells.expected, tasks), published=beside)
+
+
+def _line(
+    cells: _Cells, tasks: Sequence[str], name: str, setting: str, variant: int, beside: Mapping[str, Published]
+) -> Line:
+    counts = [cells.count(task, setting, variant) for task in tasks]
+    wanted = _num_expected(cells.expected, tasks)
+    status = MISSING if 0 in counts else PARTIAL if sum(counts) < wanted else COMPLETE
+    definitions = [] if 0 in counts else _shared_definitions(cells, tasks, setting, variant)
+    successes = {d: _estimate(cells, tasks, setting, variant, f"success:{d}") for d in definitions}
+    gap, gap_notes = _gap(cells, tasks, setting, variant)
+    return Line(
+        task=name,
+        setting=setting,
+        agent=cells.variants[variant].label,
+        status=status,
+        num_episodes=sum(counts),
+        expected_episodes=wanted,
+        episode_return=_estimate(cells, tasks, setting, variant, "return"),
+        success=_estimate(cells, tasks, setting, variant, "success"),
+        successes={d: estimate for d, estimate in successes.items() if estimate is not None},
+        gap=gap,
+        published=beside,
+        key=_key(cells.variants[variant], tasks, setting),
+        notes=cells.remarks(tasks, setting, variant) + gap_notes,
+    )
+
+
+def _shared_definitions(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> list[str]:
+    names = [set(cells.definitions(task, setting, variant)) for task in tasks]
+    return sorted(set.intersection(*names))
+
+
+def _estimate(cells: _Cells, tasks: Sequence[str], setting: str, variant: int, what: str) -> Estimate | None:
+    """The mean over tasks of a quantity; None as soon as one task lacks it."""
+    found = [cells.samples(task, setting, variant, what) for task in tasks]
+    samples = [list(by_seed.values()) for by_seed in found if by_seed is not None]
+    if len(samples) < len(tasks):
+        return None
+    interval = statistics.task_mean_interval if what == "return" else statistics.task_success_interval
+    return _as_estimate(statistics.task_mean(samples), interval(samples), samples)
+
+
+def _gap(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> tuple[Estimate | None, tuple[str, ...]]:
+    """The gap to the training setting over the seeds that have both, and a note where some seeds have not."""
+    expected = cells.expected
+    if setting == expected.train_setting:
+        return None, ()
+    pairs, is_whole = [], True
+    for task in tasks:
+        train = cells.samples(task, expected.train_setting, variant, expected.metric)
+        shifted = cells.samples(task, setting, variant, expected.metric)
+        seeds = [] if train is None or shifted is None else [seed for seed in shifted if seed in train]
+        if train is None or shifted is None or not seeds:
+            return None, ()
+        is_whole &= train.keys() == shifted.keys()
+        pairs.append(([train[seed] for seed in seeds], [shifted[seed] for seed in seeds]))
+    note = () if is_whole else ("the gap is over the training seeds measured in both settings only",)
+    shifted_samples = [shifted for _, shifted in pairs]
+    is_success = expected.metric == "success"
+    interval = statistics.task_success_gap_interval if is_success else statistics.task_gap_interval
+    return _as_estimate(statistics.task_gap(pairs), interval(pairs), shifted_samples), note
+
+
+def _as_estimate(
+    mean: float, interval: statistics.Interval | None, samples: Sequence[Sequence[statistics.Floats]]
+) -> Estimate:
+    low, high = interval or (None, None)
+    num_seeds = min(len(seeds) for seeds in samples)
+    return Estimate(mean, low, high, num_seeds, sum(len(values) for seeds in samples for values in seeds))
+
+
+def _key(variant: Variant, tasks: Sequence[str], setting: str) -> dict[str, Any]:
+    """The fields of the comparison key that all the tasks share."""
+    keys = [variant.keys[(task, setting)] for task in tasks if (task, setting) in variant.keys]
+    columns = zip(COMPARISON_KEY, zip(*keys, strict=True), strict=True)
+    return {name: values[0] for name, values in columns if len(set(values)) == 1}
+
+
+def _published(expected: Expected, agents: Sequence[str]) -> dict[tuple[str, str], dict[str, Published]]:
+    """What papers say, by (task, setting) and agent; the mean over tasks where one source has all of them."""
+    found: dict[tuple[str, str], dict[str, Published]] = {}
+    if expected.published_suite is None:
+        return found
+    for setting in expected.settings:
+        for task in expected.tasks:
+            numbers = published_cell(expected.published_suite, task, setting, agents)
+            mine = [number for number in numbers if number.metric == expected.metric]
+            by_agent = {agent: [number for number in mine if number.agent == agent] for agent in agents}
+            found[(task, setting)] = {agent: _preferred(some) for agent, some in by_agent.items() if some}
+        found[(MEAN, setting)] = {}
+        for agent in agents:
+            cells = [found[(task, setting)].get(agent) for task in expected.tasks]
+            there = [cell for cell in cells if cell is not None]
+            if len(there) == len(cells) and len({cell.label for cell in there}) == 1:
+                mean = float(np.mean([cell.mean for cell in there]))
+                found[(MEAN, setting)][agent] = Published(mean, None, there[0].label)
+    return found
+
+
+def _preferred(numbers: list[PublishedNumber]) -> Published:
+    first = numbers[0]
+    variant = "" if first.variant == first.agent else f", variant {first.variant}"
+    return Published(first.mean, first.std, first.label + variant, tuple(numbers[1:]))
