@@ -46,7 +46,7 @@ AGENT = AgentSpec(
     published_names=("PIE-G",),
     task_settings=drqv2.TASK_SETTINGS,
     preset_settings={
-        "quick": {**drqv2.QUICK, "batch_size": 8},
+        "quick": {**drqv2.QUICK, "batch_size": 8, "num_exploration_steps": 750},
         "laptop": {**drqv2.LAPTOP, "update_every_steps": 4},
         "paper": {"overlay_images": "places365"},
     },
