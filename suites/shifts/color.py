@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def load_table(path: Path) -> ColorTable:
     try:
         columns = _read_npz(path) if path.suffix == ".npz" else _read_json(path)
         arrays = {name: np.asarray(columns[name], np.float64) for name in NAMES}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise CorruptAssetError(f"'{path}' is not a table of colours ({error!r}).") from error
     for name, array in arrays.items():
         if array.shape != (NUM_COLORS, 3) or not ((array >= 0.0) & (array <= 1.0)).all():
