@@ -190,7 +190,8 @@ def _coloured(table: Table, width: int) -> str:
     console = Console(force_terminal=True, width=width, file=io.StringIO(), highlight=False)
     grid = _grid(table)
     headings = {name for name, _ in grid.sections}
-    console.print(Text(table.title, style="bold"), "")
+    console.print(Text(table.title, style="bold"))
+    console.print("")
     for part in _split(grid, width):
         for line in _aligned(part).split("\n"):
             text = Text(line, style="bold cyan" if line in headings else "", no_wrap=True, overflow="ignore")

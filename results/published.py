@@ -5,10 +5,9 @@ They stand beside measured numbers and never among them. A cell the paper has bu
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +36,8 @@ SOURCES = {
     "pvr_params_and_text": "Pretrained Visual Representations in RL",
     "rrl_table1_dmcontrol_missing": "RRL, Table 1",
 }
+
+_RANKS = {label: rank for rank, label in enumerate(SOURCES.values())}
 
 # What papers call an agent, the preferred variant first. Overlay is the variant PIE-G's table quotes for SVEA, so a
 # column stays one variant from setting to setting. Any other agent is looked up by its exact name.
@@ -103,20 +104,13 @@ def published_cell(suite: str, task: str, setting: str, agent_names: Iterable[st
       All values of all sources, in the order of `agent_names`, then by preference of source (`SOURCES`) and of variant.
       Of a learning curve only its last point. Cells that are missing in the source do not appear.
     """
-    numbers = _frame()
-    here = numbers[
-        ~numbers["missing"]
-        & numbers["metric"].isin(("return", "success"))
-        & (numbers["suite"] == suite)
-        & (numbers["task"].map(_plain) == _plain(task))
-        & (numbers["setting"] == setting)
-    ]
+    here = _cells().get((suite, _plain(task), setting), ())
     found = []
     for agent in agent_names:
-        for file in SOURCES:
-            for variant in VARIANTS.get(agent, (agent,)):
-                lines = here[(here["file"] == file) & (here["agent"] == variant)]
-                found += [_number(agent, line) for line in _curve_ends(lines)]
+        variants = VARIANTS.get(agent, (agent,))
+        mine = [(variants.index(number.variant), number) for number in here if number.variant in variants]
+        mine.sort(key=lambda pair: (_RANKS[pair[1].label], pair[0]))
+        found += [replace(number, agent=agent) for _, number in mine]
     return found
 
 
@@ -124,27 +118,33 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_]v\d+$", "", name).replace("-", "_").lower()
 
 
-def _curve_ends(lines: pd.DataFrame) -> list[pd.Series]:
-    """All lines without a condition, and of each curve its last point."""
-    kind = lines["condition"].str.replace(r"iteration \d+; |smoothed curve|end of curve", "", regex=True)
-    ends = lines[
-        (lines["condition"] == "")
-        | (lines["frames"] == lines.groupby([lines["metric"], kind])["frames"].transform("max"))
-    ]
-    return [line for _, line in ends.iterrows()]
+@cache
+def _cells() -> dict[tuple[str, str, str], tuple[PublishedNumber, ...]]:
+    """All scores by (suite, plain task, setting), of each curve only its last point."""
+    numbers = _frame()
+    scores = numbers[~numbers["missing"] & numbers["metric"].isin(("return", "success"))]
+    kind = scores["condition"].str.replace(r"iteration \d+; |smoothed curve|end of curve", "", regex=True)
+    curves = [scores[name] for name in ("file", "suite", "task", "setting", "agent", "metric")]
+    ends = scores["frames"] == scores.groupby([*curves, kind])["frames"].transform("max")
+    cells: dict[tuple[str, str, str], tuple[PublishedNumber, ...]] = {}
+    for _, line in scores[(scores["condition"] == "") | ends].iterrows():
+        place = (line["suite"], _plain(line["task"]), line["setting"])
+        cells[place] = (*cells.get(place, ()), _number(line))
+    return cells
 
 
-def _number(agent: str, line: pd.Series) -> PublishedNumber:
+def _number(line: pd.Series) -> PublishedNumber:
+    absent = line.isna()
     return PublishedNumber(
-        agent=agent,
+        agent=line["agent"],
         variant=line["agent"],
         task=line["task"],
         setting=line["setting"],
         metric=line["metric"],
         mean=float(line["mean"]),
-        std=None if math.isnan(line["std"]) else float(line["std"]),
-        num_seeds=None if line.isna()["seeds"] else int(line["seeds"]),
-        frames=None if line.isna()["frames"] else int(line["frames"]),
+        std=None if absent["std"] else float(line["std"]),
+        num_seeds=None if absent["seeds"] else int(line["seeds"]),
+        frames=None if absent["frames"] else int(line["frames"]),
         label=line["label"],
         source=f"{line['source']}, {line['table']}",
         note="; ".join(part for part in (line["condition"], line["note"]) if part),

@@ -223,3 +223,29 @@ def test_an_aggregate_with_a_missing_task_is_missing():
             function(scores)
     with pytest.raises(ValueError, match="missing"):
         stats.performance_profile(scores, [0.0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "interval"),
+    [  # R. G. Newcombe 1998, Statistics in Medicine 17, table II, method 10
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.0582, 0.8062)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+        ((10, 10), (0, 20), (0.6791, 1.0000)),
+    ],
+)
+def test_newcombe_gives_the_published_examples(first, second, interval):
+    assert stats.newcombe_interval(first, second) == pytest.approx(interval, abs=5e-5)
+
+
+def test_a_success_gap_keeps_a_width_where_all_came_out_alike():
+    ones, zeros = [[1, 1, 1]] * 2, [[0, 0, 0]] * 2
+    assert stats.task_success_gap_interval([(ones, zeros)]) == stats.newcombe_interval((6, 6), (0, 6))
+    mixed = [[1, 0, 1], [0, 0, 1]]
+    assert stats.task_success_gap_interval([(ones, mixed)]) == stats.gap_interval(ones, mixed)
+    assert stats.task_success_gap_interval([([[1, 0]], [[0, 0]])]) == stats.newcombe_interval((1, 2), (0, 2))
+    assert stats.task_success_gap_interval([([[1]], [[0, 0]])]) is None
+    with pytest.raises(ValueError, match="0 or 1"):
+        stats.task_success_gap_interval([([[2]], [[0, 0]])])

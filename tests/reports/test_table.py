@@ -1,0 +1,360 @@
+"""Each cell of the table against hand-made rows: what is shown, what is missing, what is never mixed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from reports import statistics
+from reports.render import FORMATS, _coloured, format_estimate
+from reports.table import MEAN, Estimate, Expected, build_table, expected_from_rows, render
+
+TASKS = ("walker_walk", "cheetah_run")
+EXPECTED = Expected(
+    TASKS,
+    ("train", "video_hard"),
+    (0, 1),
+    3,
+    published_suite="dmcgb",
+    protocol_frames={"walker_walk": 1_100_000, "cheetah_run": 3_100_000},
+    protocol_episodes=100,
+    protocol_action_repeat=dict.fromkeys(TASKS, 2),
+)
+RETURNS = {
+    ("walker_walk", "train", 0): [900, 910, 920],
+    ("walker_walk", "train", 1): [800, 850, 900],
+    ("walker_walk", "video_hard", 0): [500, 400, 600],
+    ("walker_walk", "video_hard", 1): [300, 350, 400],
+    ("cheetah_run", "train", 0): [300, 310, 320],
+    ("cheetah_run", "train", 1): [280, 290, 300],
+    ("cheetah_run", "video_hard", 0): [90, 100, 110],
+    ("cheetah_run", "video_hard", 1): [50, 60, 70],
+}
+FRAMES = {"walker_walk": 1_100_000, "cheetah_run": 3_100_000}
+
+
+@pytest.fixture
+def rows(cell):
+    return pd.concat(
+        [cell(task, setting, r, seed, train_frames=FRAMES[task]) for (task, setting, seed), r in RETURNS.items()],
+        ignore_index=True,
+    )
+
+
+def line(table, task, setting, agent="pieg"):
+    (found,) = [x for x in table.lines if (x.task, x.setting, x.agent) == (task, setting, agent)]
+    return found
+
+
+def test_every_number_of_a_complete_table(rows):
+    table = build_table(rows, EXPECTED)
+    assert [(x.task, x.setting) for x in table.lines] == [
+        (task, setting) for setting in ("train", "video_hard") for task in (*TASKS, MEAN)
+    ]
+    assert {x.status for x in table.lines} == {"complete"}
+    hard = line(table, "walker_walk", "video_hard")
+    assert (hard.num_episodes, hard.expected_episodes) == (6, 6)
+    assert hard.episode_return.mean == 425
+    assert (hard.episode_return.num_seeds, hard.episode_return.num_episodes) == (2, 6)
+    samples = [RETURNS[("walker_walk", "video_hard", seed)] for seed in (0, 1)]
+    assert (hard.episode_return.low, hard.episode_return.high) == statistics.mean_interval(samples)
+    assert hard.gap.mean == 880 - 425
+    train = [RETURNS[("walker_walk", "train", seed)] for seed in (0, 1)]
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(train, samples)
+    assert line(table, "walker_walk", "train").gap is None
+    mean = line(table, MEAN, "video_hard")
+    assert mean.episode_return.mean == (425 + 80) / 2
+    assert mean.gap.mean == pytest.approx((455 + 220) / 2)
+    assert mean.num_episodes == 12
+    assert hard.success is None
+
+
+def test_published_numbers_stand_beside_and_are_never_invented(rows):
+    table = build_table(rows, EXPECTED)
+    hard = line(table, "walker_walk", "video_hard").published
+    assert {agent: (n.mean, n.std) for agent, n in hard.items()} == {
+        "PIE-G": (600, 28),
+        "SVEA": (377, 93),
+        "DrQ": (104, 22),
+        "DrQ-v2": (34, 11),
+        "TLDA": (271, 55),
+    }
+    assert [n.mean for n in hard["SVEA"].others] == [385]
+    assert line(table, MEAN, "video_hard").published["PIE-G"].mean == (600 + 154) / 2
+    assert line(table, "walker_walk", "train").published == {}
+    plain = build_table(rows, EXPECTED, published=False)
+    assert plain.published_agents == ()
+    assert "PIE-G" not in render(plain, "text")
+    color = replace(EXPECTED, settings=("train", "color_hard"))
+    table = build_table(rows, color)
+    assert table.published_agents == ("SVEA", "DrQ")
+    assert line(table, "walker_walk", "color_hard", "pieg").published["SVEA"].label == (
+        "SVEA, Table 1, variant SVEA (overlay)"
+    )
+    assert line(table, MEAN, "color_hard", "pieg").published == {}  # no cheetah_run there
+    assert any("No published numbers here of PIE-G, DrQ-v2, TLDA" in text for text in table.footnotes)
+
+
+def test_a_missing_cell_is_shown_and_takes_the_mean_with_it(rows):
+    table = build_table(rows[~((rows["task"] == "cheetah_run") & (rows["setting"] == "video_hard"))], EXPECTED)
+    gone = line(table, "cheetah_run", "video_hard")
+    assert (gone.status, gone.num_episodes, gone.episode_return, gone.gap) == ("missing", 0, None, None)
+    mean = line(table, MEAN, "video_hard")
+    assert (mean.status, mean.episode_return, mean.gap) == ("missing", None, None)
+    assert (mean.num_episodes, mean.expected_episodes) == (6, 12)
+    text = render(table, "text")
+    assert re.search(r"cheetah_run +missing +– +0 of 6 +154 ±17", text)
+    assert re.search(r"mean over tasks +missing +– +6 of 12 +377", text)
+    assert "of 4 cells, 1 missing and 0 partial" in text
+
+
+def test_an_unfinished_cell_is_partial(rows):
+    table = build_table(rows[(rows["train_seed"] == 0) | (rows["task"] == "cheetah_run")], EXPECTED)
+    walker = line(table, "walker_walk", "video_hard")
+    assert (walker.status, walker.num_episodes, walker.episode_return.num_seeds) == ("partial", 3, 1)
+    assert walker.episode_return.mean == 500
+    assert line(table, MEAN, "video_hard").status == "partial"
+    assert "partial, 3 of 6" in render(table, "text")
+
+
+def test_the_gap_pairs_the_seeds_that_have_both_and_says_so(rows):
+    cut = rows[~((rows["task"] == "walker_walk") & (rows["setting"] == "train") & (rows["train_seed"] == 1))]
+    hard = line(build_table(cut, EXPECTED), "walker_walk", "video_hard")
+    assert hard.gap.mean == 910 - 500
+    assert hard.gap.num_seeds == 1
+    assert hard.notes == ("the gap is over the training seeds measured in both settings only",)
+    alone = build_table(rows[rows["setting"] != "train"], replace(EXPECTED, settings=("video_hard",)))
+    assert line(alone, "walker_walk", "video_hard").gap is None
+
+
+def test_rows_with_unequal_keys_never_share_a_cell(rows):
+    other = rows[(rows["task"] == "walker_walk") & (rows["setting"] == "video_hard")].copy()
+    other["code_revision"], other["episode_return"] = "def", other["episode_return"] + 1000
+    table = build_table(pd.concat([rows, other]), EXPECTED)
+    assert line(table, "walker_walk", "video_hard", "pieg (a)").episode_return.mean == 425
+    b = line(table, "walker_walk", "video_hard", "pieg (b)")
+    assert (b.episode_return.mean, b.gap, b.key["code_revision"]) == (1425, None, "def")
+    assert line(table, MEAN, "video_hard", "pieg (b)").status == "missing"
+    assert "  code_revision: pieg (a) abc, pieg (b) def" in table.footnotes
+    assert not [x for x in table.lines if x.task == "cheetah_run" and x.agent == "pieg (b)"]
+
+
+def test_a_row_loaded_twice_counts_once_and_contradictions_are_told(rows):
+    table = build_table(pd.concat([rows, rows]), EXPECTED)
+    assert line(table, "walker_walk", "train").num_episodes == 6
+    assert not any("Measured twice" in text for text in table.footnotes)
+    wrong = rows.iloc[:1].assign(episode_return=1.0)
+    table = build_table(pd.concat([rows, wrong]), EXPECTED)
+    assert line(table, "walker_walk", "train").episode_return.mean == 880
+    assert any("different outcomes: 1 episode." in text for text in table.footnotes)
+
+
+def test_rows_not_asked_for_are_left_out_and_counted(rows, cell):
+    extra = cell("walker_walk", "train", [1, 1], train_seed=7)
+    table = build_table(pd.concat([rows, extra]), EXPECTED)
+    assert line(table, "walker_walk", "train").episode_return.mean == 880
+    assert any("Left out: 2 episodes" in text for text in table.footnotes)
+
+
+def test_policies_without_a_training_seed_have_cells(cell):
+    frame = cell("walker_walk", "train", [5, 7], train_seed=None)
+    table = build_table(frame, Expected(("walker_walk",), ("train",), (None,), 2))
+    only = line(table, "walker_walk", "train")
+    assert len(table.lines) == 1
+    assert (only.status, only.episode_return.mean, only.episode_return.num_seeds) == ("complete", 6, 1)
+    assert expected_from_rows(frame) == Expected(("walker_walk",), ("train",), (None,), 2)
+
+
+def test_success_has_rates_definitions_and_gaps(cell):
+    frame = pd.concat(
+        [
+            cell("drawer_close", "train", [1, 1], success=[True, True], successes_json='{"final":true,"any":true}'),
+            cell(
+                "drawer_close",
+                "wood",
+                [1, 1],
+                success=[True, False],
+                successes_json=['{"final":true,"any":true}', '{"final":false,"any":true}'],
+            ),
+        ]
+    )
+    expected = Expected(("drawer_close",), ("train", "wood"), (0,), 2, metric="success", published_suite="drawerworld")
+    table = build_table(frame, expected)
+    wood = line(table, "drawer_close", "wood")
+    assert wood.success.mean == 0.5
+    assert (wood.success.low, wood.success.high) == statistics.wilson_interval(1, 2)
+    assert {name: e.mean for name, e in wood.successes.items()} == {"final": 0.5, "any": 1.0}
+    assert wood.gap.mean == 0.5
+    assert wood.published["PIE-G"].mean == 0.59
+    header = render(table, "text").split("\n")[2]
+    assert "success: any" in header
+    assert "success: final" not in header  # says what the headline says
+    half = frame.assign(success=frame["success"].mask(frame["episode"] == 1))
+    assert line(build_table(half, expected), "drawer_close", "wood").success is None
+
+
+def test_footnotes_say_what_a_quick_run_is_not(cell):
+    frame = pd.concat(
+        [
+            cell("walker_walk", "train", [10], preset="quick", train_frames=2000),
+            cell(
+                "walker_walk",
+                "video_hard",
+                [5],
+                preset="quick",
+                train_frames=2000,
+                stand_ins="video_hard",
+                notes="6 of 10 videos",
+            ),
+        ]
+    ).assign(render_profile="fast", action_repeat=4)
+    table = build_table(frame, replace(EXPECTED, tasks=("walker_walk",), train_seeds=(0,), episodes=1))
+    text = render(table, "text", width=1000)
+    for sentence in (
+        "[1] Made with stand-ins (video_hard).",
+        "[2] 6 of 10 videos.",
+        "One seed and one episode: no interval.",
+        "Preset quick shows that everything works; its numbers say nothing about the agent.",
+        "Not comparable with published numbers: trained for 2,000 frames, published protocol 1,100,000.",
+        "1 of the protocol's 100 evaluation episodes per task, setting and training seed.",
+        "Action repeat 4 where the protocol has 2.",
+        "Drawn by llvmpipe, render profile fast.",
+        "Profile fast leaves out shadows and multisampling",
+        "PIE-G workshop paper, Table 1: PIE-G, SVEA, DrQ, DrQ-v2, TLDA (video_hard).",
+    ):
+        assert sentence in text
+    assert re.search(r"walker_walk +5\.0 +5\.0 +1×1 +\[1\] \[2\] +600 ±28", text)
+    assert line(table, "walker_walk", "train").notes == ()
+
+
+def test_a_paper_run_of_full_length_has_no_warning(rows):
+    text = "\n".join(build_table(rows, replace(EXPECTED, protocol_episodes=3)).footnotes)
+    for word in ("Not comparable", "quick", "Unfinished", "where the protocol", "stand-in", "Left out"):
+        assert word not in text
+    assert "action repeat 2, 3 stacked frames of 84x84 pixels" in text
+
+
+def test_an_empty_run_is_a_table_of_missing_cells(rows):
+    table = build_table(rows.iloc[:0], EXPECTED)
+    assert {x.status for x in table.lines} == {"missing"}
+    assert len(table.lines) == 6
+    for fmt in FORMATS:
+        assert "missing" in render(table, fmt)
+
+
+def test_wrong_use_is_refused(rows, cell):
+    with pytest.raises(ValueError, match="one suite, not about a, video_hard"):
+        build_table(pd.concat([rows, cell("x", "train", [1], suite="a")]), EXPECTED)
+    with pytest.raises(ValueError, match="'return' or 'success', not 'score'"):
+        replace(EXPECTED, metric="score")
+    with pytest.raises(ValueError, match="at least one"):
+        replace(EXPECTED, tasks=())
+    with pytest.raises(ValueError, match=r"Unknown table format 'pdf'\. Formats: terminal, text"):
+        render(build_table(rows, EXPECTED), "pdf")
+    with pytest.raises(FrozenInstanceError):
+        build_table(rows, EXPECTED).title = "x"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "decimals", "text"),
+    [
+        (None, None, "–"),
+        (Estimate(600.4, 571.6, 631.2, 5, 500), None, "600 [572, 631]"),
+        (Estimate(99.96, None, None, 1, 1), None, "100"),
+        (Estimate(12.34, 9.96, 15.0, 5, 500), None, "12.3 [10.0, 15.0]"),
+        (Estimate(-0.04, None, None, 1, 1), None, "0.0"),
+        (Estimate(0.625, 0.5, 1.0, 5, 50), 2, "0.62 [0.50, 1.00]"),
+    ],
+)
+def test_numbers_for_readers(estimate, decimals, text):
+    assert format_estimate(estimate, decimals=decimals) == text
+
+
+@pytest.mark.parametrize("width", [100, 120, 160])
+def test_plain_text_keeps_to_its_width_and_is_stable(rows, width):
+    table = build_table(rows, EXPECTED)
+    text = render(table, "text", width=width)
+    assert max(map(len, text.split("\n"))) <= width
+    assert text == render(build_table(rows.sample(frac=1, random_state=1), EXPECTED), "text", width=width)
+    assert not re.search(r"\x1b|[ \t]\n", text)
+    assert text.count("600 ±28") == 1
+    assert text.count("video_hard\n  walker_walk") == (
+        2 if width == 100 else 1
+    )  # a table of its own where it is narrow
+
+
+def test_the_terminal_shows_the_text_in_colours(rows, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    table = build_table(rows, EXPECTED)
+    coloured = _coloured(table, 120)
+    assert "\x1b[" in coloured
+    stripped = [x.rstrip() for x in re.sub(r"\x1b\[[0-9;]*m", "", coloured).split("\n")]
+    assert stripped == [x.rstrip() for x in render(table, "text", width=120).split("\n")]
+    assert "\x1b[" not in render(table, "terminal")  # standard output is no terminal under pytest
+
+
+def test_json_and_csv_hold_every_digit(rows):
+    table = build_table(rows.assign(episode_return=rows["episode_return"] / 7), EXPECTED)
+    content = json.loads(render(table, "json"))
+    mean = content["lines"][3]["episode_return"]["mean"]
+    assert mean == table.lines[3].episode_return.mean == pytest.approx(425 / 7)
+    assert content["lines"][3]["key"]["gl_renderer"] == "llvmpipe"
+    assert content["lines"][3]["published"]["SVEA"]["others"][0]["mean"] == 385
+    assert content["expected"]["protocol_frames"]["cheetah_run"] == 3_100_000
+    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert len(lines) == 6
+    assert float(lines[3]["return_mean"]) == mean
+    assert float(lines[3]["gap_low"]) == table.lines[3].gap.low
+    assert (lines[3]["success_mean"], lines[3]["published_PIE-G_mean"]) == ("", "600.0")
+
+
+class _Cells(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.texts, self.open = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.texts.append(data)
+
+
+def test_markdown_html_and_latex_hold_the_cells_and_escape(rows):
+    table = build_table(rows, EXPECTED, title="a<b & 100% | x_y")
+    parser = _Cells()
+    parser.feed(render(table, "html"))
+    assert parser.open == []
+    markdown = render(table, "md")
+    assert len({text.replace("\\|", "").count("|") for text in markdown.split("\n") if text.startswith("|")}) == 1
+    latex = render(table, "latex")
+    wanted = format_estimate(line(table, "walker_walk", "video_hard").episode_return)
+    assert wanted in parser.texts
+    assert f"| {wanted} |" in markdown
+    assert f"walker\\_walk & {wanted} &" in latex
+    assert "a&lt;b &amp; 100%" in render(table, "html")
+    assert r"\caption{a<b \& 100\% | x\_y}" in latex
+    assert not re.search(r"(?<!\\)_", latex.split("\n", 1)[1])
+    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", latex)[1]
+    body = [text for text in latex.split("\n") if " & " in text]
+    assert {len(re.findall(r"(?<!\\)&", text)) + 1 for text in body} == {len(columns)}
+
+
+def test_importing_the_table_is_light():
+    code = "import sys, reports.table, reports.render, results.published, results.store; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "mujoco", "pandas", "pyarrow", "scipy", "rich", "matplotlib"} & set(modules)
