@@ -103,7 +103,9 @@ class PlainAgent:
             self.resnet = PlainResNet(learner.encoder.backbone.conv1.out_channels).to(dtype)
             self.resnet.load_state_dict(learner.encoder.backbone.state_dict())
             linear, norm = learner.encoder.projection
-            self.encoder = nn.Sequential(nn.Linear(linear.in_features, linear.out_features), nn.LayerNorm(len(norm.weight)))
+            self.encoder = nn.Sequential(
+                nn.Linear(linear.in_features, linear.out_features), nn.LayerNorm(len(norm.weight))
+            )
             self.encoder.to(dtype).load_state_dict(learner.encoder.projection.state_dict())
         else:
             channels = learner.pixel_shape[0]

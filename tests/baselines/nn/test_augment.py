@@ -1,0 +1,50 @@
+"""Random shift and overlay."""
+
+from __future__ import annotations
+
+import torch
+
+from baselines.nn.augment import _shift_by_indexing, overlay, random_shift
+from tests.baselines.plain import grid_shift
+
+
+def all_offsets(pad: int) -> torch.Tensor:
+    line = torch.arange(2 * pad + 1)
+    return torch.cartesian_prod(line, line)
+
+
+def test_shift_is_drqv2s_grid_sample() -> None:
+    """Every one of the 81 offsets, within what bilinear interpolation rounds: 3e-12 of 255 in float64."""
+    pixels = torch.randint(0, 256, (81, 9, 84, 84), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    wanted = grid_shift(pixels.double(), all_offsets(4))
+    found = random_shift(pixels, all_offsets(4))
+    assert found.dtype == torch.uint8
+    assert float((found.double() - wanted).abs().max()) < 1e-9
+    single = grid_shift(pixels.float(), all_offsets(4))
+    assert float((found.float() - single).abs().max()) < 0.01
+
+
+def test_shift_directions_and_borders() -> None:
+    pixels = torch.arange(9.0).reshape(1, 1, 3, 3)
+    right = random_shift(pixels, torch.tensor([[2, 1]]), pad=1)  # reads one column to the right
+    assert right[0, 0].tolist() == [[1, 2, 2], [4, 5, 5], [7, 8, 8]]
+    up = random_shift(pixels, torch.tensor([[1, 0]]), pad=1)
+    assert up[0, 0].tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 5]]
+    assert torch.equal(random_shift(pixels, torch.tensor([[1, 1]]), pad=1), pixels)
+
+
+def test_shift_on_a_device_is_the_same_crop() -> None:
+    pixels = torch.randint(0, 256, (81, 6, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(_shift_by_indexing(pixels, all_offsets(4), 4), random_shift(pixels, all_offsets(4)))
+
+
+def test_overlay_mixes_one_picture_into_every_frame() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(2, 9, 5, 5, generator=generator, dtype=torch.float64)
+    pictures = torch.rand(2, 3, 5, 5, generator=generator, dtype=torch.float64)
+    mixed = overlay(pixels, pictures)
+    for frame in range(3):
+        channels = slice(3 * frame, 3 * frame + 3)
+        published = 255 * (0.5 * (pixels[:, channels] * 255) / 255 + 0.5 * pictures)
+        torch.testing.assert_close(mixed[:, channels] * 255, published)
+    torch.testing.assert_close(overlay(pixels, pictures, 0.0), pixels)
