@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import HarnessError, UsageError, unknown
+from results.store import CorruptRowsError
 
 app = typer.Typer(
     add_completion=False,
@@ -245,7 +246,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
         sys.exit(1)
-    except HarnessError as error:
+    except (HarnessError, CorruptRowsError) as error:
         if os.environ.get("HARNESS_DEBUG"):
             typer.echo(getattr(error, "worker_traceback", ""), err=True)
             raise

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class PixelEnv(gymnasium.Env[Any, np.ndarray]):
     """Pixels uint8 (3 * frame_stack, H, W), oldest picture first; a dict with `proprio` where the task has it.
 
+    With several cameras a picture has 3 channels of each, in the simulation's order.
+
     Actions are float32 in [-1, 1]. A step repeats the action, adds the rewards, and draws one picture after the
     last repeat. The first picture of an episode fills the whole stack.
 
@@ -54,7 +56,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self._num_control_steps = 0
         self._running = False
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (simulation.action_size,), np.float32)
-        shape = (3 * frame_stack, image_size, image_size)
+        shape = (3 * simulation.num_cameras * frame_stack, image_size, image_size)
         pixels = gymnasium.spaces.Box(0, 255, shape, np.uint8)
         proprio = simulation.proprioception()
         self.observation_space: gymnasium.Space[Any] = pixels
@@ -119,10 +121,10 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         return self._observation(), reward, terminated, truncated, info
 
     def render(self) -> np.ndarray:
-        """The newest picture as the agent sees it, uint8 (H, W, 3)."""
+        """The newest picture as the agent sees it (its first camera), uint8 (H, W, 3)."""
         if not self._stack:
             raise RuntimeError("There is no picture before reset().")
-        return np.ascontiguousarray(self._stack[-1].transpose(1, 2, 0))
+        return np.ascontiguousarray(self._stack[-1][:3].transpose(1, 2, 0))
 
     def close(self) -> None:
         for shift in self._shifts:

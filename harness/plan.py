@@ -106,6 +106,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     """
     suite, agent, preset = load_suite(options.suite), load_agent(options.agent), load_preset(options.preset)
     check_profile(options.profile)
+    check_writable(options.runs)
     asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
     policies = _given_policies(options, agent, suite, asked)
     device = choose_device(options.device)
@@ -150,6 +151,21 @@ def _choose_seeds(
     if not seeds:
         raise CheckpointError(f"{options.checkpoint} has no policy of the training seeds {options.seeds}.")
     return seeds
+
+
+def check_writable(folder: Path) -> None:
+    """Checks that a folder exists or can be made, and can be written; makes nothing.
+
+    Raises:
+      UsageError: otherwise.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UsageError(f"Cannot keep runs in {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"Cannot keep runs in {folder}: {existing} cannot be written. Choose another with --runs.")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ class Simulation(abc.ABC):
     """
 
     action_size: int
+    num_cameras: int = 1
 
     @abc.abstractmethod
     def begin_episode(self, seed: int, episode: int) -> None:
@@ -36,7 +37,7 @@ class Simulation(abc.ABC):
 
     @abc.abstractmethod
     def render(self) -> np.ndarray:
-        """Draws the scene as it is now: uint8 (H, W, 3), rows from the top, a fresh array."""
+        """Draws the scene as it is now: uint8 (H, W, 3 * num_cameras), rows from the top, a fresh array."""
 
     @abc.abstractmethod
     def state(self) -> np.ndarray:

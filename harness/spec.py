@@ -63,6 +63,10 @@ class Shift:
         """Names of the third-party files it needs, as in `harness assets list`."""
         return ()
 
+    def edit_spec(self, spec: Any) -> None:
+        """Adds what the shift needs to a model that is not compiled yet (`mujoco.MjSpec`): hidden, massless, without
+        contact. Domains that build from an MjSpec call it once, in the order of the setting's shifts."""
+
     def bind(self, simulation: Simulation, assets: AssetStore) -> BoundShift:
         """Starts the shift on a simulation that has not rendered yet.
 
