@@ -133,12 +133,12 @@ def test_killed_at_ten_random_moments_it_ends_as_if_nothing_had_happened(tmp_pat
 
 def _rows(folder: Path) -> list[Row]:
     """The stored rows; without the revision, which a commit during the test would change."""
-    rows = RowStore(next(folder.iterdir()) / "rows").rows()
+    rows = RowStore(next(folder.glob("*/rows"))).rows()
     return [replace(row, code_revision="") for row in rows]
 
 
 def _forget_something(folder: Path, moments: random.Random) -> None:
-    rows = sorted((next(folder.iterdir()) / "rows").iterdir())
+    rows = sorted(next(folder.glob("*/rows")).iterdir())
     moments.choice(rows).unlink()
 
 
@@ -267,6 +267,17 @@ def test_a_runs_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         run(tmp_path / "runs")
 
 
+def _fill_disk(path: Path) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(file, b"x" * 4096)
+    except OSError:
+        pass
+    finally:
+        os.close(file)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny file system needs root")
 def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(tmp_path: Path) -> None:
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(tmp_path)], capture_output=True)
@@ -275,10 +286,7 @@ def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(tmp_path: Path) -> N
     try:
         run(tmp_path, tasks=["dot_stay"], frames=None, agent="harness.testing:SEEKER")
         rows = _rows(tmp_path)
-        with open(tmp_path / "ballast", "wb") as ballast, pytest.raises(OSError):  # noqa: PT011,PT012
-            while True:
-                ballast.write(b"x" * 4096)
-                ballast.flush()
+        _fill_disk(tmp_path / "ballast")
         with pytest.raises(WorkError, match="the disk is full"):
             run(tmp_path, tasks=["dot_reach", "dot_stay"], frames=None, agent="harness.testing:SEEKER")
         assert [row for row in _rows(tmp_path) if row.task == "dot_stay"] == rows
