@@ -260,7 +260,6 @@ class DDPG:
         expected = {**self._identity(), "config": self.config.model_dump(mode="json")}
         meta = storage.read_meta(folder, "agent", expected)
         state = storage.read_tensors(folder, "agent")
-        self._start_optimizers()
         storage.fill(self._state(), state, folder)
         self.explore_rng.set_state(state["rng.explore"])
         self.update_rng.set_state(state["rng.update"])
@@ -327,6 +326,7 @@ class DDPG:
         state = self._policy_state()
         for name, module in {"critic": self.critic, "target": self.target}.items():
             state |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+        self._start_optimizers()
         for name, optimizer in self.optimizers.items():
             for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
                 state |= {f"adam.{name}.{index}.{key}": value for key, value in optimizer.state[parameter].items()}
@@ -349,11 +349,12 @@ class DDPG:
         return {name: torch.optim.Adam(p, lr=self.config.learning_rate, fused=True) for name, p in trained.items()}
 
     def _start_optimizers(self) -> None:
-        """Gives every parameter the Adam state it would have before its first step, for `load` to fill."""
+        """Gives parameters that were never updated the Adam state they would have before their first step."""
         for optimizer in self.optimizers.values():
             for parameter in optimizer.param_groups[0]["params"]:
-                optimizer.state[parameter] = {
-                    "step": torch.zeros((), dtype=torch.float32, device=self.device),
-                    "exp_avg": torch.zeros_like(parameter),
-                    "exp_avg_sq": torch.zeros_like(parameter),
-                }
+                if parameter not in optimizer.state:
+                    optimizer.state[parameter] = {
+                        "step": torch.zeros((), dtype=torch.float32, device=self.device),
+                        "exp_avg": torch.zeros_like(parameter),
+                        "exp_avg_sq": torch.zeros_like(parameter),
+                    }

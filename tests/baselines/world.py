@@ -58,9 +58,9 @@ def dot_env(task: str = "dot_reach", setting: str = "train") -> PixelEnv:
     return make_env(SUITE, task, setting, assets=STAND_INS)
 
 
-def train(agent: Any, num_episodes: int, *, first: int = 0, seed: int = 0) -> list[float]:
+def train(agent: Any, num_episodes: int, *, task: str = "dot_reach", first: int = 0, seed: int = 0) -> list[float]:
     """Plays training episodes in the order the harness does; returns their returns."""
-    env, returns = dot_env(), []
+    env, returns = dot_env(task), []
     for episode in range(first, first + num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
         agent.begin_episode(evaluation=False, shifted=False, seed=seed, episode=episode)
@@ -75,9 +75,9 @@ def train(agent: Any, num_episodes: int, *, first: int = 0, seed: int = 0) -> li
     return returns
 
 
-def evaluate(agent: Any, num_episodes: int, seed: int = 1000) -> float:
+def evaluate(agent: Any, num_episodes: int, *, task: str = "dot_reach", seed: int = 1000) -> float:
     """Mean return without exploration."""
-    env, total = dot_env(), 0.0
+    env, total = dot_env(task), 0.0
     for episode in range(num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
         agent.begin_episode(evaluation=True, shifted=False, seed=seed, episode=episode)

@@ -1,0 +1,182 @@
+"""PIE-G's own: BatchNorm modes, weights, overlay pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import pieg
+from baselines.learners.pieg import PIEG
+from harness.assets import AssetStore
+from harness.errors import MissingAssetError, UsageError
+from tests.baselines.world import make_context, random_batch, small_backbone
+
+SMALL = {"feature_dim": 8, "hidden_dim": 16, "representation_dim": 16, "num_exploration_steps": 0}
+NOTHING = AssetStore([], allow_stand_ins=False)
+
+
+def make(**changes: Any) -> PIEG:
+    return PIEG(make_context(), pieg.Config(**(SMALL | changes)), backbone=small_backbone())
+
+
+def pixels(num: int, seed: int = 0) -> np.ndarray:
+    # Not noise alone: observations whose brightness differs have statistics that differ.
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 100, (num, 9, 24, 24))
+    return (noise + rng.integers(0, 156, (num, 1, 1, 1))).astype(np.uint8)
+
+
+def buffers(agent: PIEG) -> dict[str, torch.Tensor]:
+    return {key: value.clone() for key, value in agent.encoder.backbone.named_buffers()}
+
+
+def begin(agent: PIEG, *, evaluation: bool, shifted: bool) -> None:
+    agent.begin_episode(evaluation=evaluation, shifted=shifted, seed=0, episode=0)
+
+
+@pytest.mark.parametrize(
+    ("phase", "setting"),
+    [
+        ({"evaluation": False, "shifted": False}, "bn_collect"),
+        ({"evaluation": True, "shifted": False}, "bn_eval_clean"),
+        ({"evaluation": True, "shifted": True}, "bn_eval_shift"),
+    ],
+)
+def test_each_phase_of_acting_has_its_own_mode(phase: dict[str, bool], setting: str) -> None:
+    actions = {}
+    for mode in ("batch", "running"):
+        others = {"bn_collect": "running", "bn_eval_clean": "running", "bn_eval_shift": "running"}
+        agent = make(**(others | {setting: mode}))
+        before = buffers(agent)
+        begin(agent, **phase)
+        actions[mode] = agent.act(pixels(2), explore=not phase["evaluation"])
+        assert all(torch.equal(value, before[key]) for key, value in buffers(agent).items())
+    assert not np.allclose(actions["batch"], actions["running"], atol=1e-4)
+
+
+def test_the_default_modes_are_the_published_ones() -> None:
+    config = pieg.Config()
+    modes = (config.bn_train, config.bn_collect, config.bn_eval_clean, config.bn_eval_shift)
+    assert modes == ("batch", "running", "running", "batch")
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_an_action_does_not_depend_on_the_rest_of_the_batch(shifted: bool) -> None:
+    agent = make()
+    begin(agent, evaluation=True, shifted=shifted)
+    together = agent.act(pixels(5), explore=False)
+    alone = np.concatenate([agent.act(row[None], explore=False) for row in pixels(5)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert np.ptp(together, axis=0).min() > 1e-3
+
+
+def test_batch_statistics_are_those_of_the_observations_three_frames() -> None:
+    agent = make()
+    begin(agent, evaluation=True, shifted=True)
+    found = agent.act(pixels(1), explore=False)
+    backbone = agent.encoder.backbone
+    frames = torch.from_numpy(pixels(1)).float().reshape(3, 3, 24, 24) / 255 - 0.5
+    first = backbone.conv1(frames)
+    mean, var = first.mean((0, 2, 3)), first.var((0, 2, 3), correction=0)
+    backbone.bn1.running_mean.copy_(mean)
+    backbone.bn1.running_var.copy_(var)
+    for name, module in backbone.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and name != "bn1":
+            module.momentum, module.training = 1.0, True
+    # Only the first layer is put by hand; that the others follow is in the network's own test.
+    stem = backbone.bn1.eval()(first)
+    normed = (first - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
+    torch.testing.assert_close(stem, normed * backbone.bn1.weight[:, None, None] + backbone.bn1.bias[:, None, None])
+    assert np.isfinite(found).all()
+
+
+def test_training_with_running_statistics_moves_nothing() -> None:
+    agent = make(bn_train="running", bn_constructor_noise=False)
+    start = buffers(agent)
+    assert not start["bn1.running_mean"].any()  # as the random network has them: no noise went through
+    agent.update_batch(random_batch(4, agent.context, torch.float32), agent.draw(4))
+    assert all(torch.equal(value, start[key]) for key, value in buffers(agent).items())
+    moving = make()
+    assert moving.encoder.backbone.bn1.running_mean.any()  # the constructor's noise
+
+
+def test_the_frozen_network_stays_frozen() -> None:
+    agent = make()
+    start = {key: value.clone() for key, value in agent.encoder.named_parameters()}
+    agent.update_batch(random_batch(4, agent.context, torch.float32), agent.draw(4))
+    for key, value in agent.encoder.named_parameters():
+        assert torch.equal(value, start[key]) == key.startswith("backbone."), key
+
+
+def test_pretrained_weights_are_loaded_and_named(asset_store: AssetStore) -> None:
+    context = make_context(assets=asset_store)
+    config = pieg.Config(**SMALL, bn_constructor_noise=False)
+    agent = PIEG(context, config)
+    assert agent.weights == asset_store.find("resnet18").identity
+    assert float(agent.encoder.backbone.conv1.weight[0, 0, 0, 0]) == pytest.approx(-0.010419349, rel=1e-6)
+    assert float(agent.encoder.backbone.layer1[0].bn1.running_var.mean()) > 0
+
+
+@pytest.mark.parametrize("layer", [3, 4])
+def test_deeper_layers_need_the_whole_file(layer: int, asset_store: AssetStore) -> None:
+    config = pieg.Config(**SMALL, layer=layer)
+    assert config.required_assets()[0] == "resnet18_full"
+    try:
+        asset_store.find("resnet18_full")
+    except MissingAssetError:
+        with pytest.raises(MissingAssetError, match="resnet18"):
+            PIEG(make_context(assets=asset_store), config)
+    else:
+        assert PIEG(make_context(assets=asset_store), config).encoder.backbone.layer == layer
+
+
+def test_the_stand_in_network_is_the_same_for_every_seed() -> None:
+    agents = [PIEG(make_context(seed=seed), pieg.Config(**SMALL)) for seed in (0, 1)]
+    assert agents[0].weights == "stand-in:resnet18-v1"
+    weights = [agent.encoder.backbone.layer1[0].conv1.weight for agent in agents]
+    assert torch.equal(*weights)
+    assert not torch.equal(*(agent.encoder.projection[0].weight for agent in agents))
+
+
+def test_without_weights_training_stops_at_once_and_acting_when_it_is_asked_to() -> None:
+    with pytest.raises(MissingAssetError):
+        PIEG(make_context(assets=NOTHING), pieg.Config(**SMALL))
+    agent = PIEG(make_context(assets=NOTHING, train_frames=0), pieg.Config(**SMALL))
+    with pytest.raises(MissingAssetError):
+        agent.act(pixels(1), explore=False)
+
+
+def test_a_policy_file_brings_its_weights(tmp_path: Path) -> None:
+    config = pieg.Config(**SMALL)
+    trained = PIEG(make_context(), config)
+    trained.save_policy(tmp_path)
+    agent = PIEG(make_context(assets=NOTHING, train_frames=0, seed=4), config)
+    agent.load_policy(tmp_path)
+    assert agent.weights == "stand-in:resnet18-v1"
+    assert np.array_equal(agent.act(pixels(2), explore=False), trained.act(pixels(2), explore=False))
+
+
+def test_missing_overlay_pictures_are_a_loud_error() -> None:
+    agent = make()
+    agent.context = dataclasses.replace(agent.context, assets=NOTHING)
+    with pytest.raises(MissingAssetError, match="overlay"):
+        agent.draw(4)
+    draws, batch = super(PIEG, agent).draw(4), random_batch(4, agent.context, torch.float32)
+    with pytest.raises(ValueError, match="overlay pictures"):
+        agent.update_batch(batch, draws)
+
+
+def test_assets_a_configuration_needs() -> None:
+    assert pieg.Config().required_assets() == ("resnet18", "pictures:auto")
+    paper = pieg.Config(**pieg.AGENT.preset_settings["paper"])
+    assert paper.required_assets() == ("resnet18", "pictures:places365")
+
+
+def test_one_frame_has_no_differences() -> None:
+    with pytest.raises(UsageError, match="frame_stack must be at least 2"):
+        PIEG(make_context(frame_stack=1), pieg.Config(**SMALL), backbone=small_backbone())
