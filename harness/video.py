@@ -138,7 +138,7 @@ def procedural_video(index: int, num_frames: int, size: int) -> np.ndarray:
     return _procedural_video(index, num_frames, size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=12)
 def _procedural_video(index: int, num_frames: int, size: int) -> np.ndarray:
     random = np.random.RandomState(index)
     layers = [_cloud(random, num_frames, size, cells) for cells in (3, 6, 13, 27)]

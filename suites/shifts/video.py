@@ -26,7 +26,7 @@ GROUND = ("grid_rgb1", "grid_rgb2", "grid_markrgb")
 HUE, SATURATION, VALUE = (100, 185), (80, 255), (70, 255)
 KEY_SHA256 = "19d1beccae38e70c0223df1a475c68c5a2ac4ff5b2866fc1f41a96b4067f4b31"  # of `packed_key()`'s bytes
 
-STAND_IN_FRAMES = 500  # as long as each video of the hard split
+STAND_IN_FRAMES = 150  # then it starts again
 
 
 @dataclass(frozen=True)
