@@ -1,0 +1,239 @@
+"""The same checks over every agent of `baselines/`: what `harness.agent` promises about them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+import baselines
+from harness.agent import Agent, AgentContext, AgentSpec, Config, Policy, Transition
+from harness.assets import AssetStore
+from harness.environment import PixelEnv, make_env
+from harness.errors import CheckpointError
+from harness.testing import SUITE
+
+FOLDER = Path(baselines.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+AGENTS: dict[str, AgentSpec] = {name: importlib.import_module(f"baselines.{name}").AGENT for name in NAMES}
+LEARNERS = [name for name, spec in AGENTS.items() if spec.learns]
+STAND_INS = AssetStore([], allow_stand_ins=True)
+
+# Settings that make an update cheap and early; each agent takes those it has. Their meaning is the agent's.
+CHEAP = {
+    "batch_size": 4,
+    "num_seed_frames": 50,
+    "num_exploration_steps": 10,
+    "update_every_steps": 5,
+    "replay_capacity": 500,
+    "representation_dim": 32,
+    "hidden_dim": 32,
+    "feature_dim": 16,
+}
+
+every_agent = pytest.mark.parametrize("name", NAMES)
+every_learner = pytest.mark.parametrize("name", LEARNERS)
+
+
+def make_world() -> PixelEnv:
+    return make_env(SUITE, "dot_reach", "train", assets=STAND_INS)
+
+
+def make_agent(name: str, *, seed: int = 0, memory: Path | None = None) -> Any:
+    spec, env = AGENTS[name], make_world()
+    context = AgentContext(
+        task="dot_reach",
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        frame_stack=3,
+        action_repeat=2,
+        train_frames=150,
+        seed=seed,
+        device="cpu",
+        assets=STAND_INS,
+        memory=memory,
+    )
+    quick = {**spec.preset_settings.get("quick", {}), **CHEAP}
+    known = {key: value for key, value in quick.items() if key in spec.config.model_fields}
+    return spec.make(context, spec.config(**known))
+
+
+def begin(agent: Any, episode: int, *, evaluation: bool, shifted: bool = False) -> None:
+    hook = getattr(agent, "begin_episode", None)
+    if hook is not None:
+        hook(evaluation=evaluation, shifted=shifted, seed=3, episode=episode)
+
+
+def observe_episode(agent: Any, episode: int) -> list[dict[str, float]]:
+    """One training episode; returns the metrics of its updates."""
+    env, metrics = make_world(), []
+    observation, _ = env.reset(seed=3, options={"episode": episode})
+    begin(agent, episode, evaluation=False)
+    over = False
+    while not over:
+        action = agent.act(observation[None], explore=True)[0]
+        metrics.append(dict(agent.update()))
+        following, reward, terminated, truncated, _ = env.step(action)
+        agent.observe(Transition(observation, action, reward, following, terminated, truncated))
+        observation, over = following, terminated or truncated
+    return metrics
+
+
+def observations(num: int) -> np.ndarray:
+    env = make_world()
+    return np.stack([env.reset(seed=5, options={"episode": i})[0] for i in range(num)])
+
+
+def test_there_are_agents() -> None:
+    assert {"random", "zero", "drqv2", "pieg"} <= set(NAMES)
+    assert {"drqv2", "pieg"} <= set(LEARNERS)
+
+
+@every_agent
+def test_the_declaration_is_complete(name: str) -> None:
+    spec = AGENTS[name]
+    assert spec.name == name
+    assert spec.version >= 1
+    assert spec.description.endswith(".")
+    assert spec.source
+    module, _, attribute = spec.maker.partition(":")
+    assert module.startswith("baselines.")
+    assert attribute
+    tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+
+
+@every_agent
+def test_settings_load_and_wrong_ones_do_not(name: str) -> None:
+    spec = AGENTS[name]
+    assert issubclass(spec.config, Config)
+    variants = [*spec.task_settings.values(), *spec.preset_settings.values(), {}]
+    for settings in variants:
+        config = spec.config(**settings)
+        assert isinstance(spec.required_assets(config), tuple)
+        with pytest.raises(ValidationError):
+            spec.config(**settings, no_such_setting=1)
+    with pytest.raises(ValidationError):
+        spec.config().__setattr__("anything", 1)
+
+
+@every_agent
+def test_declarations_import_without_torch(name: str) -> None:
+    code = f"import sys, baselines.{name}; print('torch' in sys.modules, 'mujoco' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+@every_agent
+def test_it_is_what_its_declaration_says(name: str) -> None:
+    agent = make_agent(name)
+    assert isinstance(agent, Agent if AGENTS[name].learns else Policy)
+    hook = getattr(agent, "begin_episode", None)
+    if hook is not None:
+        assert set(inspect.signature(hook).parameters) == {"evaluation", "shifted", "seed", "episode"}
+
+
+@every_agent
+@pytest.mark.parametrize("explore", [False, True])
+@pytest.mark.parametrize("num", [1, 3])
+def test_actions_are_in_range(name: str, explore: bool, num: int) -> None:
+    agent = make_agent(name)
+    for shifted in (False, True):
+        begin(agent, 0, evaluation=not explore, shifted=shifted)
+        actions = agent.act(observations(num), explore=explore)
+        assert isinstance(actions, np.ndarray)
+        assert actions.dtype == np.float32
+        assert actions.shape == (num, 2)
+        assert np.isfinite(actions).all()
+        assert np.abs(actions).max() <= 1.0
+
+
+@every_agent
+def test_an_evaluated_episode_does_not_depend_on_what_ran_before(name: str) -> None:
+    def episode(agent: Any, number: int) -> np.ndarray:
+        begin(agent, number, evaluation=True, shifted=True)
+        return np.stack([agent.act(observations(1), explore=False) for _ in range(3)])
+
+    agent = make_agent(name)
+    first = episode(agent, 0)
+    episode(agent, 1)
+    begin(agent, 2, evaluation=False)
+    agent.act(observations(1), explore=True)
+    assert np.array_equal(episode(agent, 0), first)
+
+
+@every_learner
+def test_updates_are_finite_and_change_what_it_does(name: str) -> None:
+    agent = make_agent(name)
+    begin(agent, 0, evaluation=True)
+    before = agent.act(observations(2), explore=False)
+    metrics = [told for episode in range(4) for told in observe_episode(agent, episode) if told]
+    assert metrics
+    assert all(np.isfinite(list(told.values())).all() for told in metrics)
+    begin(agent, 0, evaluation=True)
+    after = agent.act(observations(2), explore=False)
+    assert np.isfinite(after).all()
+    assert not np.array_equal(before, after)
+
+
+@every_learner
+def test_it_is_deterministic_under_its_seed(name: str) -> None:
+    actions = []
+    for seed in (0, 0, 1):
+        agent = make_agent(name, seed=seed)
+        for episode in range(3):
+            observe_episode(agent, episode)
+        actions.append(agent.act(observations(2), explore=True))
+    assert np.array_equal(actions[0], actions[1])
+    assert not np.array_equal(actions[0], actions[2])
+
+
+@every_learner
+@pytest.mark.parametrize("in_files", [False, True])
+def test_saved_and_loaded_it_goes_on_as_if_nothing_happened(name: str, in_files: bool, tmp_path: Path) -> None:
+    memory = tmp_path / "memory" if in_files else None
+    agent = make_agent(name, memory=memory)
+    for episode in range(3):
+        observe_episode(agent, episode)
+    (tmp_path / "checkpoint").mkdir()
+    agent.save(tmp_path / "checkpoint")
+    other = make_agent(name, memory=memory)
+    other.load(tmp_path / "checkpoint")
+    told = [(observe_episode(one, 3), one.act(observations(2), explore=True)) for one in (agent, other)]
+    assert told[0][0] == told[1][0]
+    assert np.array_equal(told[0][1], told[1][1])
+
+
+@every_learner
+def test_a_saved_policy_acts_the_same(name: str, tmp_path: Path) -> None:
+    agent = make_agent(name)
+    for episode in range(3):
+        observe_episode(agent, episode)
+    agent.save_policy(tmp_path)
+    other = make_agent(name, seed=1)
+    other.load_policy(tmp_path)
+    for shifted in (False, True):
+        actions = []
+        for one in (agent, other):
+            begin(one, 0, evaluation=True, shifted=shifted)
+            actions.append(one.act(observations(2), explore=False))
+        assert np.array_equal(*actions)
+    suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".safetensors", ".npy"}
+
+
+@every_learner
+def test_an_empty_folder_is_no_checkpoint(name: str, tmp_path: Path) -> None:
+    agent = make_agent(name)
+    with pytest.raises(CheckpointError):
+        agent.load(tmp_path)
+    with pytest.raises(CheckpointError):
+        agent.load_policy(tmp_path)
