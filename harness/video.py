@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tempfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,37 +42,45 @@ def load_video(path: Path, size: int) -> np.ndarray:
     cached = cache_folder().with_name("videos") / f"v{CACHE_VERSION}-{digest}-{size}.npy"
     frames = _read_cache(cached)
     if frames is None:
-        frames = resize(decode(path), size)
+        frames = _decode_small(path, size)
         _write_cache(cached, frames)
     frames.flags.writeable = False
     return frames
 
 
 def decode(path: Path) -> np.ndarray:
-    """Every frame the file holds; the container's own count is not trusted.
-
-    The colours equal those of OpenCV's `VideoCapture` byte for byte.
+    """Every frame the file holds; see `iterate`.
 
     Returns:
       uint8 (num_frames, height, width, 3), RGB.
+    """
+    return np.stack(list(iterate(path)))
+
+
+def iterate(path: Path) -> Iterator[np.ndarray]:
+    """Yields every frame the file holds, uint8 (height, width, 3), RGB; the container's own count is not trusted.
+
+    The colours equal those of OpenCV's `VideoCapture` byte for byte.
+
     Raises:
       CorruptAssetError: if the file is no video, or breaks off.
     """
     import av
 
-    frames, num_packets = [], 0
+    num_frames = num_packets = 0
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             for packet in container.demux(stream):
                 num_packets += packet.size > 0
-                frames += [frame.to_ndarray(format="rgb24") for frame in packet.decode()]
-            complete = frames and num_packets >= stream.frames  # the container's table of contents; 0 if it has none
+                for frame in packet.decode():
+                    num_frames += 1
+                    yield frame.to_ndarray(format="rgb24")
+            complete = num_frames and num_packets >= stream.frames  # the table of contents; 0 if there is none
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise CorruptAssetError(f"'{path}' is not a complete video ({error}). Run: harness assets verify") from error
     if not complete:
-        raise CorruptAssetError(f"'{path}' breaks off after {len(frames)} video frames. Run: harness assets verify")
-    return np.stack(frames)
+        raise CorruptAssetError(f"'{path}' breaks off after {num_frames} video frames. Run: harness assets verify")
 
 
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
@@ -92,6 +102,14 @@ def resize(frames: np.ndarray, size: int) -> np.ndarray:
         small = interpolate(batch.float() / 255.0, size=(size, size), mode="bilinear", align_corners=False)
         resized[start : start + RESIZE_BATCH] = (small * 255.0).byte().permute(0, 2, 3, 1).numpy()
     return resized
+
+
+def _decode_small(path: Path, size: int) -> np.ndarray:
+    """Decodes and resizes batch by batch: a whole video at its own size may take half a gigabyte."""
+    pictures, small = iterate(path), []
+    while batch := list(itertools.islice(pictures, RESIZE_BATCH)):
+        small.append(resize(np.stack(batch), size))
+    return np.concatenate(small)
 
 
 def _read_cache(path: Path) -> np.ndarray | None:

@@ -106,12 +106,12 @@ def cached_files() -> list[Path]:
 
 
 def test_cache_is_used_rebuilt_and_keyed_by_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_video(tmp_path / "v.mp4", noise_frames(0, 6, 120))
+    path = write_video(tmp_path / "v.mp4", noise_frames(0, 70, 120))  # more than two batches
     first = np.array(video.load_video(path, 84))
     np.testing.assert_array_equal(first, video.resize(video.decode(path), 84))
     (cached,) = cached_files()
     with monkeypatch.context() as patched:
-        patched.setattr(video, "decode", lambda path: pytest.fail("the cache was not used"))
+        patched.setattr(video, "iterate", lambda path: pytest.fail("the cache was not used"))
         video.load_video.cache_clear()
         again = video.load_video(path, 84)
         np.testing.assert_array_equal(again, first)
