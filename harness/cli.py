@@ -97,7 +97,11 @@ def run_command(
         _announce(plan)
     from harness.run import execute
 
-    execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
+    try:
+        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
+    except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
+        typer.echo("Interrupted; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(_run_table(plan, "json" if as_json else "terminal"))
 
 
@@ -184,9 +188,9 @@ def preview_command(
         found = store.find(name)
         if found.stand_in:
             typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
-    from harness.preview import write_contact_sheet
+    from harness.preview import contact_sheet
 
-    write_contact_sheet(chosen, store, path, tasks=tasks, profile=profile)
+    contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, save_to=path)
     typer.echo(str(path))
 
 
@@ -240,9 +244,6 @@ def main() -> None:
     """Entry point of the `harness` command; turns errors into one sentence and an exit status."""
     try:
         app()
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; the same command goes on from here.", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
         sys.exit(1)

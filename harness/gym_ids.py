@@ -1,6 +1,6 @@
 """Gymnasium ids of every suite x task x setting, so that `gymnasium.make` works in any other library.
 
-`harness/<suite>-<task>-<setting>-v<version>`; where a suite has one shifted setting, `harness/<suite>-<task>-v<version>`
+`harness/<suite>-<task>-<setting>-v<version>`; where a suite has one shifted setting, `harness/<suite>-<task>-v<n>`
 means that one. Gymnasium calls `register` by itself through the entry point in pyproject.toml.
 """
 

@@ -26,7 +26,7 @@ def test_seeds_are_read(text: str, seeds: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1;2", "0-99999999", "2147483648"])
 def test_wrong_seeds_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="[Ss]eeds"):
+    with pytest.raises(UsageError, match=r"[Ss]eeds"):
         parse_seeds(text)
 
 

@@ -1,0 +1,59 @@
+"""Evaluating from Python gives the rows that the command gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import harness
+from harness.errors import UsageError
+from harness.plan import RunOptions, make_plan
+from harness.run import execute
+from harness.testing import SUITE
+from results.rows import COLUMNS
+
+
+def right(observations: np.ndarray) -> np.ndarray:
+    """Always the same action."""
+    return np.tile(np.array([1.0, 0.25]), (len(observations), 1))
+
+
+def test_a_function_is_evaluated_in_every_setting() -> None:
+    frame = harness.evaluate(right, SUITE, episodes=2)
+    assert tuple(frame.columns) == COLUMNS
+    assert len(frame) == 2 * 2 * 2
+    assert frame["episode_return"].between(0, 50).all()
+    assert frame["train_seed"].isna().all()
+
+
+def test_it_equals_what_the_command_measures(tmp_path: Path) -> None:
+    options = RunOptions(
+        suite="harness.testing:SUITE", agent="tests.harness.test_api:right", episodes=2, device="cpu", runs=tmp_path
+    )
+    ran = {(r.task, r.setting, r.episode): r.episode_return for r in execute(make_plan(options), quiet=True).rows()}
+    here = harness.evaluate(right, SUITE, episodes=2)
+    assert ran == {(r.task, r.setting, r.episode): r.episode_return for r in here.itertuples()}
+
+
+def test_tasks_and_settings_can_be_chosen() -> None:
+    frame = harness.evaluate(right, SUITE, tasks=["dot_stay"], settings=["backdrop"], eval_seed=7)
+    assert frame[["task", "setting", "eval_seed"]].to_numpy().tolist() == [["dot_stay", "backdrop", 7]]
+
+
+@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"tasks": ["walk"]}, {"settings": ["dark"]}])
+def test_wrong_arguments(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        harness.evaluate(right, SUITE, **wrong)  # type: ignore[arg-type]
+
+
+def test_environments_are_made_by_name() -> None:
+    env = harness.make_env(SUITE, "dot_stay", "backdrop")
+    observation, _ = env.reset(seed=1)
+    assert observation.shape == (9, 24, 24)
+
+
+def test_there_is_nothing_else_in_the_package() -> None:
+    with pytest.raises(AttributeError):
+        harness.evalute  # noqa: B018

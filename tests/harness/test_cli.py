@@ -1,0 +1,168 @@
+"""Wrong input ends in one sentence and the right exit status, at once and before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+
+DOTS = ("--suite", "harness.testing:SUITE")
+SEEKER = ("--agent", "harness.testing:SEEKER")
+RUN = ("run", *DOTS, *SEEKER, "--quiet")
+LEARN = ("run", *DOTS, "--agent", "tests.harness.learner:AGENT", "--quiet")
+
+
+@pytest.fixture
+def harness(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line in this process, in an empty folder; returns exit status, output and errors."""
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.syspath_prepend(str(root))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+WRONG = {
+    "suite misspelt": (("run", "--suite", "vido_hard", *SEEKER), "Did you mean 'video_hard'"),
+    "suite from nowhere": (("run", "--suite", "nowhere.at.all:SUITE", *SEEKER), "no module 'nowhere.at.all'"),
+    "suite that is something else": (("run", "--suite", "harness.testing:TASKS", *SEEKER), "not a harness.spec.Suite"),
+    "agent misspelt": (("run", *DOTS, "--agent", "peig"), "Did you mean 'pieg'"),
+    "agent without a colon": (("run", *DOTS, "--agent", "my.module"), "Unknown agent"),
+    "agent that cannot act": (("run", *DOTS, "--agent", "harness.testing:SUITE"), "policy has act"),
+    "no agent": (("run", *DOTS), "--agent"),
+    "task of another suite": ((*RUN, "--task", "walker_walk"), "Unknown task 'walker_walk'"),
+    "seeds backwards": ((*RUN, "--seeds", "4-0"), "rising range"),
+    "seeds as words": ((*RUN, "--seeds", "all"), "not 'all'"),
+    "preset misspelt": ((*RUN, "--preset", "papre"), "Did you mean 'paper'"),
+    "no frames": ((*LEARN, "--frames", "0"), "--frames must be at least 1"),
+    "frames as a word": ((*RUN, "--frames", "many"), "--frames"),
+    "negative episodes": ((*RUN, "--episodes", "-3"), "--episodes must be at least 1"),
+    "no workers": ((*RUN, "--workers", "0"), "--workers must be at least 1"),
+    "negative threads": ((*RUN, "--threads", "-1"), "--threads must be at least 1"),
+    "a device of a dream": ((*RUN, "--device", "tpu"), "Unknown device 'tpu'"),
+    "setting without a value": ((*LEARN, "--set", "rate"), "key=value"),
+    "setting misspelt": ((*LEARN, "--set", "raet=0.1"), "Did you mean 'rate'"),
+    "setting out of range": ((*LEARN, "--set", "rate=-1"), "greater than 0"),
+    "setting of the wrong type": ((*LEARN, "--set", "rate=quick"), "rate"),
+    "protocol misspelt": ((*LEARN, "--set", "protocol.action_repaet=2"), "Did you mean 'action_repeat'"),
+    "protocol of zero": ((*LEARN, "--set", "protocol.action_repeat=0"), "at least 1"),
+    "setting of an agent without": ((*RUN, "--set", "rate=0.1"), "Unknown setting"),
+    "profile misspelt": ((*RUN, "--profile", "quick"), "Unknown render profile"),
+    "checkpoint that is not there": ((*LEARN, "--checkpoint", "nowhere"), "no checkpoint at nowhere"),
+    "checkpoint for an agent without": ((*RUN, "--checkpoint", "."), "no parameters"),
+    "an empty folder as checkpoint": ((*LEARN, "--checkpoint", "."), "holds no policy"),
+    "negative distance of checkpoints": ((*RUN, "--checkpoint-sec", "-1"), "at least 0"),
+    "runs below a file": ((*RUN, "--runs", __file__), "is not a folder"),
+    "assets that are not there": ((*RUN, "--assets", "nowhere"), "nowhere"),
+    "a list of nothing": (("list", "papers"), "Unknown list 'papers'"),
+    "tasks of no suite": (("list", "tasks", "--suite", "vide_easy"), "Did you mean 'video_easy'"),
+    "a suite for presets": (("list", "presets", "--suite", "video_easy"), "list tasks"),
+    "an unknown asset": (("assets", "fetch", "video_medium"), "Unknown asset 'video_medium'"),
+    "an unknown asset to verify": (("assets", "verify", "video_medium"), "Unknown asset 'video_medium'"),
+    "a preview into nowhere": (("preview", "--suite", "video_hard", "--out", "no/such/x.png"), "no folder"),
+    "an unknown command": (("rnu",), "rnu"),
+    "an unknown option": ((*RUN, "--sedes", "1"), "--sedes"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_ends_at_once_with_status_two(case: str, harness: Callable[..., tuple[int, str, str]]) -> None:
+    arguments, words = WRONG[case]
+    started = time.monotonic()
+    status, out, err = harness(*arguments)
+    assert (status, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+    assert time.monotonic() - started < 5  # generous: the promise of one second is for a quiet machine
+    assert not Path("runs").exists()
+
+
+def test_a_pickle_is_not_read_as_a_checkpoint(harness: Callable[..., tuple[int, str, str]]) -> None:
+    Path("agent.pkl").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    status, _, err = harness(*LEARN, "--checkpoint", "agent.pkl")
+    assert (status, "no pickles are read" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"), [("RAISING", "raised RuntimeError"), ("NAN", "not finite"), ("SEEKER", "")]
+)
+def test_an_agent_that_fails_is_status_one(
+    agent: str, words: str, harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    monkeypatch.setenv("PYTHONPATH", root)
+    arguments = ("run", *DOTS, "--agent", f"harness.testing:{agent}", "--quiet", "--episodes", "2", "--workers", "1")
+    done = subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True)
+    assert done.returncode == (1 if words else 0)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    if words:
+        assert len(done.stderr.strip().splitlines()) == 1
+        traced = subprocess.run(
+            [sys.executable, "-m", "harness", "--debug", *arguments], capture_output=True, text=True
+        )
+        assert "Traceback" in traced.stderr
+
+
+def test_json_goes_to_standard_output_alone(tmp_path: Path) -> None:
+    arguments = ("run", *DOTS, *SEEKER, "--episodes", "1", "--workers", "1", "--json", "--runs", str(tmp_path))
+    done = subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["lines"]
+    assert "evaluation 4/4 episodes" in done.stderr
+
+
+def test_an_interrupt_is_status_130_and_resumes(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "harness", *LEARN, "--frames", "500", "--set", "delay_sec=0.02"]
+    process = subprocess.Popen([*arguments, "--runs", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("*/train/*/tensorboard")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(2)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "goes on from here" in err
+    record = json.loads(next(tmp_path.glob("*/record.json")).read_text())
+    assert record["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("kind", ["suites", "tasks", "agents", "presets"])
+def test_lists_are_the_same_for_people_and_machines(
+    kind: str, harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text, _ = harness("list", kind)
+    _, machine, _ = harness("list", kind, "--json")
+    rows = json.loads(machine)
+    assert rows
+    assert len(text.strip().splitlines()) == len(rows) + 1
+    for row in rows:
+        assert str(next(iter(row.values()))) in text
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "suites"]])
+def test_help_and_lists_start_quickly(arguments: list[str]) -> None:
+    """The bound is loose because test machines are busy; what keeps it fast is the test of imports."""
+    times = []
+    for _ in range(3):
+        started = os.times()
+        subprocess.run([sys.executable, "-m", "harness", *arguments], check=True, capture_output=True)
+        ended = os.times()
+        times.append(ended.children_user + ended.children_system - started.children_user - started.children_system)
+    assert min(times) < 1.0

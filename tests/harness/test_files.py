@@ -1,0 +1,57 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import WorkError
+from harness.files import commit_folder, disk_errors, sha256_of, write_json
+
+
+def test_json_is_replaced_as_one_step(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, {"b": 1, "a": [2]})
+    write_json(path, {"b": 2, "a": "ü"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": "ü", "b": 2}
+    assert [child.name for child in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_folder_replaces_another(tmp_path: Path) -> None:
+    for content in ("old", "new"):
+        temporary = tmp_path / "t"
+        (temporary / "deep").mkdir(parents=True)
+        (temporary / "deep" / "file").write_text(content)
+        commit_folder(temporary, tmp_path / "final")
+    assert (tmp_path / "final" / "deep" / "file").read_text() == "new"
+    assert [child.name for child in tmp_path.iterdir()] == ["final"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EIO, "Input/output")]
+)
+def test_disk_errors_are_one_sentence(number: int, words: str) -> None:
+    import os
+
+    with pytest.raises(WorkError, match=rf"Cannot write the log: .*{words}"), disk_errors("the log"):
+        raise OSError(number, os.strerror(number))
+
+
+def test_digests_run_over_all_files_in_order(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"one" * 1_000_000)
+    b.write_bytes(b"two")
+    assert sha256_of(a, b) == hashlib.sha256(b"one" * 1_000_000 + b"two").hexdigest()
+    assert sha256_of(a, b) != sha256_of(b, a)

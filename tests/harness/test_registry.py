@@ -1,0 +1,73 @@
+"""Suites and agents are found by name, here or in a user's own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.agent import AgentSpec
+from harness.errors import UsageError
+from harness.registry import agent_names, as_policy, load_agent, load_suite, suite_names
+from harness.spec import Suite
+
+
+def test_what_lies_in_the_folders_is_found() -> None:
+    assert {"color_easy", "color_hard", "video_easy", "video_hard"} <= set(suite_names())
+    assert {"random", "zero", "drqv2", "pieg"} <= set(agent_names())
+    for name in suite_names():
+        suite = load_suite(name)
+        assert isinstance(suite, Suite)
+        assert suite.name == name  # the file's name is the command line's name
+    for name in agent_names():
+        agent = load_agent(name)
+        assert isinstance(agent, AgentSpec)
+        assert agent.name == name
+
+
+@pytest.fixture
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"own_agents_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(
+        "import numpy as np\n"
+        "def still(observations):\n    return np.zeros((len(observations), 2))\n"
+        "class Built:\n"
+        "    def __init__(self, context):\n        self.task = context.task\n"
+        "    def act(self, observations, *, explore):\n        return np.ones((len(observations), 2))\n"
+        "number = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return name
+
+
+def test_a_function_in_a_file_of_ones_own_is_an_agent(own_file: str) -> None:
+    agent = load_agent(f"{own_file}:still")
+    assert (agent.learns, agent.ready_made) == (False, True)
+    policy = agent.make(None, agent.config())  # type: ignore[arg-type]
+    assert policy.act(np.zeros((4, 9, 24, 24)), explore=False).tolist() == [[0, 0]] * 4
+
+
+def test_a_class_is_built_with_the_context(own_file: str) -> None:
+    class Context:
+        task = "dot_stay"
+
+    agent = load_agent(f"{own_file}:Built")
+    assert agent.make(Context(), agent.config()).task == "dot_stay"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("attribute", ["number", "absent"])
+def test_what_cannot_act_is_refused(attribute: str, own_file: str) -> None:
+    with pytest.raises(UsageError, match=r"act|absent"):
+        load_agent(f"{own_file}:{attribute}")
+
+
+def test_policies_are_taken_as_they_are() -> None:
+    class Acting:
+        def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+            return observations
+
+    policy = Acting()
+    assert as_policy(policy) is policy
+    with pytest.raises(UsageError, match="not a int"):
+        as_policy(3)

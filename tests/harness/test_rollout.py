@@ -1,0 +1,97 @@
+"""One episode: what is counted, and what an agent may not do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.assets import AssetStore
+from harness.environment import PixelEnv, make_env
+from harness.errors import AgentError, MissingAssetError
+from harness.rollout import batch_of_one, check_action, first_pixels_digest, play_episode
+from harness.testing import SUITE
+
+
+def dots(setting: str = "train", task: str = "dot_reach") -> PixelEnv:
+    return make_env(SUITE, task, setting, assets=AssetStore([], allow_stand_ins=True))
+
+
+class Recorder:
+    """Acts with a fixed action and keeps what it is told."""
+
+    def __init__(self, action: Any) -> None:
+        self.action, self.seen, self.started = action, [], []
+
+    def begin_episode(self, **facts: Any) -> None:
+        self.started.append(facts)
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> Any:
+        self.seen.append((observations.shape, observations.dtype, explore))
+        return self.action
+
+
+def test_the_return_is_the_sum_of_every_reward() -> None:
+    policy = Recorder(np.array([[0.5, -0.25]], np.float32))
+    result = play_episode(dots(), policy, seed=3, episode=2, shifted=False)
+    env = dots()
+    env.reset(seed=3, options={"episode": 2})
+    total, over = 0.0, False
+    while not over:
+        _, reward, terminated, truncated, info = env.step(policy.action[0])
+        total, over = total + reward, terminated or truncated
+    assert result.episode_return == total
+    assert (result.num_steps, result.num_frames) == (25, 50)
+    assert result.success == info["success"]
+    assert policy.started == [{"evaluation": True, "shifted": False, "seed": 3, "episode": 2}]
+    assert set(policy.seen) == {((1, 9, 24, 24), np.dtype(np.uint8), False)}
+
+
+def test_steps_are_reported_one_by_one() -> None:
+    steps: list[int] = []
+    play_episode(dots(), Recorder(np.zeros((1, 2))), seed=0, episode=0, shifted=True, on_step=steps.append)
+    assert steps == list(range(1, 26))
+
+
+@pytest.mark.parametrize(
+    ("actions", "words"),
+    [
+        (np.zeros(2), r"shape \(2,\)"),
+        (np.zeros((1, 3)), r"shape \(1, 3\)"),
+        (np.array([[np.nan, 0]]), "not finite"),
+        (np.array([[np.inf, 0]]), "not finite"),
+        (np.array([[1.01, 0]]), "outside"),
+        (None, r"shape \(\)"),
+        ("left", "str"),
+    ],
+)
+def test_actions_that_break_the_contract_are_refused(actions: Any, words: str) -> None:
+    with pytest.raises(AgentError, match=words):
+        check_action(actions, (2,))
+
+
+def test_rounding_beyond_one_is_clipped() -> None:
+    action = check_action(np.array([[1 + 5e-7, -1.0]]), (2,))
+    assert action.dtype == np.float32
+    assert action.tolist() == [1.0, -1.0]
+
+
+def test_errors_of_the_harness_pass_through_an_agent() -> None:
+    class Lacking:
+        def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+            raise MissingAssetError("Missing weights.")
+
+    with pytest.raises(MissingAssetError, match=r"^Missing weights\.$"):
+        play_episode(dots(), Lacking(), seed=0, episode=0, shifted=False)
+
+
+def test_batches_and_digests_handle_dicts() -> None:
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    both = {"pixels": pixels, "proprio": np.zeros(4, np.float32)}
+    assert {key: value.shape for key, value in batch_of_one(both).items()} == {
+        "pixels": (1, 3, 2, 2),
+        "proprio": (1, 4),
+    }
+    assert first_pixels_digest(both) == first_pixels_digest(pixels)
+    assert first_pixels_digest(pixels) != first_pixels_digest(pixels + 1)

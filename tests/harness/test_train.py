@@ -1,0 +1,150 @@
+"""The loop: order of calls, budgets, curves, checkpoints, logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.agent import Transition
+from harness.assets import AssetStore
+from harness.environment import PixelEnv, make_env
+from harness.errors import CheckpointError
+from harness.testing import SUITE
+from harness.train import Trainer, TrainSpec, read_train_log
+
+
+class Diary:
+    """An agent that writes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.transitions: list[Transition] = []
+        self.starts: list[dict[str, Any]] = []
+
+    def begin_episode(self, **facts: Any) -> None:
+        self.starts.append(facts)
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        self.calls.append("explore" if explore else "measure")
+        return np.full((1, 2), 0.5, np.float32)
+
+    def update(self) -> Mapping[str, float]:
+        self.calls.append("update")
+        return {"loss": float(len(self.transitions))} if len(self.transitions) % 2 else {}
+
+    def observe(self, transition: Transition) -> None:
+        self.calls.append("observe")
+        self.transitions.append(transition)
+
+    def save(self, folder: Path) -> None:
+        (folder / "agent.json").write_text(json.dumps(len(self.transitions)))
+
+    def load(self, folder: Path) -> None:
+        self.transitions = [None] * json.loads((folder / "agent.json").read_text())  # type: ignore[list-item]
+
+    save_policy, load_policy = save, load
+
+
+def dots() -> PixelEnv:
+    return make_env(SUITE, "dot_reach", "train", assets=AssetStore([], allow_stand_ins=False))
+
+
+def train(folder: Path, agent: Diary, **changes: Any) -> Trainer:
+    spec = TrainSpec(**{"train_frames": 100, "seed": 5, "checkpoint_sec": 0.0, **changes})
+    trainer = Trainer(agent, dots(), spec, folder, make_curve_env=dots)
+    trainer.run()
+    return trainer
+
+
+def test_each_step_acts_updates_and_then_observes(tmp_path: Path) -> None:
+    agent = Diary()
+    counters = train(tmp_path, agent).counters
+    assert agent.calls == ["explore", "update", "observe"] * 50
+    assert (counters.num_frames, counters.num_steps, counters.num_episodes) == (100, 50, 2)
+    assert agent.starts == [
+        {"evaluation": False, "shifted": False, "seed": 5, "episode": 0},
+        {"evaluation": False, "shifted": False, "seed": 5, "episode": 1},
+    ]
+
+
+def test_transitions_join_up_and_end_with_the_episode(tmp_path: Path) -> None:
+    agent = Diary()
+    train(tmp_path, agent)
+    env = dots()
+    observation, _ = env.reset(seed=5)
+    for transition in agent.transitions[:25]:
+        np.testing.assert_array_equal(transition.observation, observation)
+        observation, reward, terminated, truncated, _ = env.step(transition.action)
+        np.testing.assert_array_equal(transition.next_observation, observation)
+        assert (transition.reward, transition.terminated, transition.truncated) == (reward, terminated, truncated)
+    assert truncated
+
+
+def test_the_budget_may_end_within_an_episode(tmp_path: Path) -> None:
+    counters = train(tmp_path, Diary(), train_frames=61).counters
+    assert (counters.num_frames, counters.num_steps, counters.num_episodes) == (62, 31, 2)
+
+
+def test_curves_are_measured_at_their_distance_and_logged(tmp_path: Path) -> None:
+    agent = Diary()
+    train(tmp_path, agent, train_frames=300, curve_every_frames=100, curve_episodes=2, curve_seed=9)
+    lines = [line for line in read_train_log(tmp_path / "train.jsonl") if "curve_returns" in line]
+    assert [line["num_frames"] for line in lines] == [0, 100, 200, 300]
+    assert {len(line["curve_returns"]) for line in lines} == {2}
+    assert len({tuple(line["curve_returns"]) for line in lines}) == 1  # the same episodes each time
+    assert agent.calls.count("measure") == 4 * 2 * 25
+    assert {"evaluation": True, "shifted": False, "seed": 9, "episode": 1} in agent.starts
+
+
+def test_the_log_keeps_what_the_checkpoint_knows(tmp_path: Path) -> None:
+    train(tmp_path, Diary(), train_frames=200)
+    log = tmp_path / "train.jsonl"
+    first = read_train_log(log)
+    assert [line["num_frames"] for line in first] == [50, 100, 150, 200]
+    with open(log, "a") as file:
+        file.write(json.dumps({**first[-1], "num_frames": 250}) + "\n" + '{"num_frames": 3')  # beyond, and torn
+    train(tmp_path, Diary(), train_frames=300)
+    assert [line["num_frames"] for line in read_train_log(log)] == [50, 100, 150, 200, 250, 300]
+
+
+def test_a_resume_goes_on_from_the_newest_checkpoint(tmp_path: Path) -> None:
+    train(tmp_path, Diary(), train_frames=100)
+    agent = Diary()
+    counters = train(tmp_path, agent, train_frames=200).counters
+    assert len(agent.transitions) == 100
+    assert [start["episode"] for start in agent.starts] == [2, 3]
+    assert counters.num_frames == 200
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["000000000200"]
+
+
+def test_a_torn_checkpoint_is_ignored_and_a_damaged_one_named(tmp_path: Path) -> None:
+    train(tmp_path, Diary(), train_frames=100)
+    (tmp_path / "checkpoints" / ".000000000150.tmp").mkdir()
+    train(tmp_path, Diary(), train_frames=150)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["000000000150"]
+    (tmp_path / "checkpoints" / "000000000150" / "progress.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"000000000150 is damaged"):
+        train(tmp_path, Diary(), train_frames=200)
+
+
+def test_checkpoints_keep_their_distance(tmp_path: Path) -> None:
+    train(tmp_path, Diary(), checkpoint_sec=3600)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_tensorboard_shows_the_curves(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(tmp_path, Diary(), train_frames=100, curve_every_frames=50, curve_episodes=1)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"train/episode_return", "train/loss", "curve/episode_return"}
+    assert [event.step for event in events.Scalars("train/episode_return")] == [50, 100]
+    log = [line for line in read_train_log(tmp_path / "train.jsonl") if "episode_return" in line]
+    values = [event.value for event in events.Scalars("train/episode_return")]
+    np.testing.assert_allclose(values, [line["episode_return"] for line in log], rtol=1e-6)
