@@ -119,7 +119,7 @@ def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], shifted: bool, eva
 
 def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetStore, profile: str) -> dict[str, Any]:
     found = [store.find(asset) for asset in setting.assets]
-    protocol = suite.protocol
+    protocol = suite.protocol.for_task(task)
     return {
         "run_id": "",
         "suite": suite.name,

@@ -173,7 +173,7 @@ def make_env(
       UsageError: for a name that does not exist.
       MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
     """
-    protocol = protocol or suite.protocol
+    protocol = (protocol or suite.protocol).for_task(task)
     chosen = suite.setting(setting) if isinstance(setting, str) else setting
     check_profile(profile)
     domain = importlib.import_module(suite.domain)

@@ -35,7 +35,7 @@ def tasks(suite: str | None = None) -> list[dict[str, Any]]:
             "suite": each.name,
             "task": task,
             "action_repeat": each.protocol.action_repeat[task],
-            "episode_frames": each.protocol.episode_frames,
+            "episode_frames": each.protocol.for_task(task).episode_frames,
             "train_frames": each.protocol.train_frames[task],
             "metric": each.protocol.metric,
         }

@@ -304,7 +304,7 @@ def _plan_task(
     policies: Mapping[tuple[str, int], PolicySource],
 ) -> TaskPlan:
     given, protocol_settings = split_settings(options.settings)
-    protocol = suite.protocol
+    protocol = suite.protocol.for_task(task)
     for name, value in protocol_settings.items():
         protocol = protocol.replace(task, name, value)
     published = protocol.train_frames[task]

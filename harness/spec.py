@@ -7,7 +7,7 @@ agent is evaluated in. Everything here imports in milliseconds; simulators load 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
@@ -117,27 +117,34 @@ class Protocol:
     eval_episodes: int = 100  # per task, setting and training seed
     eval_seed_offset: int = 42  # eval_seed = train_seed + this
     metric: str = "return"  # or "success": the headline of the table
+    task_episode_frames: Mapping[str, int] = field(default_factory=dict)  # where a task's episodes have another length
 
     def __post_init__(self) -> None:
         # Plain dicts of our own: whatever mapping the declaration used, workers must be able to unpickle it.
         object.__setattr__(self, "action_repeat", dict(self.action_repeat))
         object.__setattr__(self, "train_frames", dict(self.train_frames))
+        object.__setattr__(self, "task_episode_frames", dict(self.task_episode_frames))
+
+    def for_task(self, task: str) -> Protocol:
+        """The protocol as it holds for one task: `episode_frames` is that task's own."""
+        if task not in self.task_episode_frames:
+            return self
+        others = {name: frames for name, frames in self.task_episode_frames.items() if name != task}
+        return replace(self, episode_frames=self.task_episode_frames[task], task_episode_frames=others)
 
     def replace(self, task: str, name: str, value: int) -> Protocol:
-        """A copy with one number changed for one task.
+        """The protocol for one task, with one number changed.
 
         Raises:
           UsageError: if the name is not a number of the protocol, or the value is not positive.
         """
-        from dataclasses import replace
-
         if name not in OPEN_FIELDS:
             raise unknown("protocol setting", name, OPEN_FIELDS)
         if value < 1:
             raise UsageError(f"protocol.{name} must be at least 1, not {value}.")
         if name == "action_repeat":
-            return replace(self, action_repeat={**self.action_repeat, task: value})
-        return replace(self, **{name: value})
+            return replace(self.for_task(task), action_repeat={**self.action_repeat, task: value})
+        return replace(self.for_task(task), **{name: value})  # type: ignore[arg-type]
 
 
 OPEN_FIELDS = ("action_repeat", "episode_frames", "frame_stack", "image_size")
