@@ -130,6 +130,16 @@ class PlainAgent:
         f0, f1, f2 = features.reshape(n, 3, *features.shape[1:]).unbind(1)
         return self.encoder(torch.cat([f1, f2, f1 - f0, f2 - f1], 1).flatten(1))
 
+    @torch.no_grad()
+    def act(self, pixels: Tensor) -> Tensor:
+        """The mean action, BatchNorm with its running statistics."""
+        if self.kind == "pieg":
+            self.resnet.eval()
+        action = self.actor(self.represent(pixels.to(self.dtype)))
+        if self.kind == "pieg":
+            self.resnet.train()
+        return action
+
     def update(self, batch: Any, draws: Any, std: float) -> dict[str, float]:
         """One update; keeps the gradients each optimiser used."""
         clip, pad = self.config.noise_clip, self.config.shift_pad

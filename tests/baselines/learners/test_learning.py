@@ -1,0 +1,73 @@
+"""The learners learn: from pixels, in a minute, from seeds fixed in advance; and a broken one does not.
+
+The task is `dot_stay`: a dot drifts away from the middle, 50 steps, at most one point each. Acting at random keeps 18
+points, going straight back to the middle 49.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from baselines import drqv2, pieg
+from baselines.learners.ddpg import DDPG
+from baselines.learners.drqv2 import DrQv2
+from baselines.learners.pieg import PIEG
+from tests.baselines.world import evaluate, make_context, small_backbone, train
+
+LEARNED = 35.0  # mean return over ten episodes
+BROKEN = 20.0
+SETTINGS: dict[str, Any] = {
+    "feature_dim": 32,
+    "hidden_dim": 128,
+    "learning_rate": 5e-4,
+    "batch_size": 32,
+    "discount": 0.8,
+    "n_step": 1,
+    "target_rate": 0.05,
+    "num_seed_frames": 800,
+    "num_exploration_steps": 500,
+    "noise_start": 0.4,
+    "noise_end": 0.4,
+    "shift_pad": 1,
+}
+
+
+def make(kind: str) -> DDPG:
+    context = make_context(task="dot_stay", seed=0)
+    if kind == "drqv2":
+        return DrQv2(context, drqv2.Config(**SETTINGS))
+    # A random frozen network stands in for the pretrained one; its features hold the dot's place all the same.
+    config = pieg.Config(**SETTINGS, representation_dim=128, overlay_weight=0.2)
+    return PIEG(context, config, backbone=small_backbone(width=16, layer=1))
+
+
+def shuffle_actions(agent: DDPG) -> None:
+    """Breaks an agent: each transition gets some other transition's action."""
+    update_batch, generator = agent.update_batch, torch.Generator().manual_seed(0)
+
+    def broken(batch: Any, draws: Any) -> Any:
+        order = torch.randperm(len(batch.actions), generator=generator)
+        return update_batch(batch._replace(actions=batch.actions[order]), draws)
+
+    agent.update_batch = broken  # type: ignore[method-assign]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["drqv2", "pieg"])
+def test_it_learns_to_stay(kind: str) -> None:
+    agent = make(kind)
+    train(agent, 40, task="dot_stay")
+    assert agent.num_updates == 800
+    assert evaluate(agent, 10, task="dot_stay") > LEARNED
+
+
+@pytest.mark.slow
+def test_a_broken_learner_does_not() -> None:
+    agent = make("drqv2")
+    shuffle_actions(agent)
+    train(agent, 40, task="dot_stay")
+    assert agent.num_updates == 800
+    assert evaluate(agent, 10, task="dot_stay") < BROKEN
