@@ -43,6 +43,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         frame_stack: int,
         image_size: int,
         episode_frames: int,
+        draw: bool = True,
     ) -> None:
         self.simulation = simulation
         self.render_mode = "rgb_array"
@@ -58,6 +59,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (simulation.action_size,), np.float32)
         shape = (3 * simulation.num_cameras * frame_stack, image_size, image_size)
         pixels = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self._black = None if draw else np.zeros((shape[0] // frame_stack, *shape[1:]), np.uint8)
         proprio = simulation.proprioception()
         self.observation_space: gymnasium.Space[Any] = pixels
         if proprio is not None:
@@ -132,6 +134,8 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self.simulation.close()
 
     def _draw(self) -> np.ndarray:
+        if self._black is not None:
+            return self._black
         for shift in self._shifts:
             shift.before_render(self._num_steps)
         pixels = self.simulation.render()
@@ -159,6 +163,7 @@ def make_env(
     assets: AssetStore,
     profile: str = "standard",
     protocol: Protocol | None = None,
+    draw: bool = True,
 ) -> PixelEnv:
     """Builds the environment of one suite, task and setting.
 
@@ -169,6 +174,7 @@ def make_env(
       assets: where third-party files are looked up.
       profile: "standard" draws what the published code draws; "fast" has no shadows and no multisampling.
       protocol: replaces the suite's own protocol.
+      draw: False leaves every picture black and needs no graphics, for policies that act on states.
     Raises:
       UsageError: for a name that does not exist.
       MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
@@ -188,4 +194,5 @@ def make_env(
         frame_stack=protocol.frame_stack,
         image_size=protocol.image_size,
         episode_frames=protocol.episode_frames,
+        draw=draw,
     )

@@ -1,0 +1,40 @@
+"""Tasks and protocols that the Adroit suites share; loads no simulator."""
+
+from __future__ import annotations
+
+from harness.spec import Protocol
+
+DOMAIN = "suites.domains.adroit"
+SOURCE = (
+    "Shah & Kumar 2021 (RRL, arXiv 2107.03380, section 7.8), facebookresearch/RRL@4b7042a and ShahRutav/mj_envs, "
+    "branches rrl@5ee75c6 and rrl_vis_dis@0729354; models of gymnasium-robotics 1.4.2"
+)
+
+TASKS = ("door", "hammer", "pen", "relocate")  # RRL's sparse rewards
+DENSE_TASKS = ("door_dense", "hammer_dense", "pen_dense", "relocate_dense")  # DAPG's; all else is the same
+
+EPISODE_FRAMES = 200
+PEN_EPISODE_FRAMES = 100
+
+# RRL's published logs hold 300 iterations of about 40,000 steps. (Its figures stop at 100 iterations for door and
+# hammer and at 200 for relocate.)
+TRAIN_FRAMES = 12_000_000
+
+
+def make_protocol(tasks: tuple[str, ...]) -> Protocol:
+    """RRL's protocol.
+
+    Pictures have 256 pixels, as RRL draws them; resizing and the centre crop to 224 belong to its encoder, so they are
+    the agent's business. The paper evaluates distractors over 75 rollouts.
+    """
+    return Protocol(
+        action_repeat=dict.fromkeys(tasks, 1),
+        train_frames=dict.fromkeys(tasks, TRAIN_FRAMES),
+        frame_stack=1,
+        image_size=256,
+        episode_frames=EPISODE_FRAMES,
+        eval_episodes=75,
+        eval_seed_offset=42,
+        metric="success",
+        task_episode_frames={task: PEN_EPISODE_FRAMES for task in tasks if task.startswith("pen")},
+    )
