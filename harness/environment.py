@@ -169,7 +169,7 @@ def make_env(
 
     Args:
       suite: the suite's declaration.
-      task: one of `suite.tasks`.
+      task: one of `suite.all_tasks`.
       setting: one of the suite's settings, or its name.
       assets: where third-party files are looked up.
       profile: "standard" draws what the published code draws; "fast" has no shadows and no multisampling.

@@ -17,7 +17,7 @@ def register() -> None:
 
     for name in suite_names():
         suite = load_suite(name)
-        for task in suite.tasks:
+        for task in suite.all_tasks:
             for setting in suite.all_settings:
                 _register(f"{suite.name}-{task}-{setting.name}-v{suite.version}", suite.name, task, setting.name)
             if len(suite.settings) == 1:

@@ -40,7 +40,7 @@ def tasks(suite: str | None = None) -> list[dict[str, Any]]:
             "metric": each.protocol.metric,
         }
         for each in chosen
-        for task in each.tasks
+        for task in each.all_tasks
     ]
 
 

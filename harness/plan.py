@@ -113,7 +113,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     threads = _positive("threads", options.threads, preset.threads)
     store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins)
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
-    possible = tuple(task for task in suite.tasks if not policies or any(task == name for name, _ in policies))
+    possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
     found = _find_assets(store, suite, agent, plans, bool(policies))
     plans = tuple(_with_hash(plan, agent, found, policies) for plan in plans)
@@ -292,7 +292,7 @@ def _given_policies(
         raise CheckpointError(
             f"{options.checkpoint} holds a policy for {', '.join(have)}, not for {', '.join(missing or asked)}."
         )
-    return MappingProxyType({key: source for key, source in policies.items() if key[0] in suite.tasks})
+    return MappingProxyType({key: source for key, source in policies.items() if key[0] in suite.all_tasks})
 
 
 def _plan_task(

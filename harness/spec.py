@@ -168,6 +168,12 @@ class Suite:
     train: Setting = field(default=TRAIN)
     published_suite: str | None = None  # its name in results/published, where numbers exist
     needs_graphics: bool = True  # False for a suite that draws without GL
+    more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
+
+    @property
+    def all_tasks(self) -> tuple[str, ...]:
+        """The suite's tasks, then those that run only where asked for."""
+        return (*self.tasks, *self.more_tasks)
 
     @property
     def all_settings(self) -> tuple[Setting, ...]:
@@ -191,8 +197,8 @@ class Suite:
         Raises:
           UsageError: otherwise, naming the nearest task.
         """
-        if task not in self.tasks:
-            raise unknown("task", task, self.tasks)
+        if task not in self.all_tasks:
+            raise unknown("task", task, self.all_tasks)
         return task
 
     @property

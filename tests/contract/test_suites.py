@@ -70,11 +70,12 @@ def test_declaration_is_sane(suite: Suite) -> None:
     assert suite.description
     assert suite.source
     assert len(set(suite.tasks)) == len(suite.tasks) > 0
+    assert len(set(suite.all_tasks)) == len(suite.all_tasks)
     names = [setting.name for setting in suite.all_settings]
     assert len(set(names)) == len(names) > 1
     assert all(setting.shifts for setting in suite.settings)
     protocol = suite.protocol
-    assert set(protocol.action_repeat) == set(protocol.train_frames) == set(suite.tasks)
+    assert set(protocol.action_repeat) == set(protocol.train_frames) == set(suite.all_tasks)
     assert min([*protocol.action_repeat.values(), *protocol.train_frames.values()]) >= 1
     assert min(protocol.frame_stack, protocol.image_size, protocol.episode_frames, protocol.eval_episodes) >= 1
     assert protocol.metric in ("return", "success")

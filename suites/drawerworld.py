@@ -1,0 +1,25 @@
+"""Opening and closing a drawer on a table of another texture (DrawerWorld, Wang et al. 2021)."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import metaworld_protocol as metaworld
+from suites.shifts.texture import Texture
+
+# In the order of PIE-G's table, then the original's other textures. Training shows a checkered table ("grid").
+TEXTURES = ("wood", "metal", "blanket", "black", "fabric", "marble")
+
+SUITE = Suite(
+    name="drawerworld",
+    version=1,
+    domain=metaworld.DRAWERWORLD_DOMAIN,
+    tasks=metaworld.DRAWERWORLD_TASKS,
+    settings=tuple(Setting(name, (Texture(metaworld.DRAWERWORLD_TABLE, (name,)),)) for name in TEXTURES),
+    protocol=metaworld.DRAWERWORLD_PROTOCOL,
+    description="Metaworld's drawer from above, the table in six other textures.",
+    source=(
+        "Wang et al. 2021 (VAI, arXiv 2108.13382), TonyLianLong/VAI-ReinforcementLearning@efc6a3b7; "
+        "textures compared by Yuan et al. 2022 (PIE-G, arXiv 2212.08860)"
+    ),
+    published_suite="drawerworld",
+)

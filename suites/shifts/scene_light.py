@@ -1,0 +1,72 @@
+"""Lights of another brightness, colour and direction in each episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.spec import BoundShift, Shift
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
+    from suites.domains.metaworld import MetaworldSimulation
+
+STREAM = 3  # keeps this shift's draws apart from those of others at the same (seed, episode)
+PARTS = ("ambient", "diffuse", "specular")
+
+
+@dataclass(frozen=True)
+class SceneLight(Shift):
+    """Changes all lights of the scene together, the one at the camera included, within bounds.
+
+    Args:
+      brightness: all lights are multiplied by one factor between 1 / brightness and brightness, uniform in its
+        logarithm; 1 changes nothing.
+      color: each of red, green and blue is multiplied by a factor within 1 +- color; 0 changes nothing.
+      direction: bound of what is added to each component of every light's unit direction; 0 changes nothing.
+    Raises:
+      UsageError: if the brightness is below 1, or the colour's bound not in [0, 1].
+    """
+
+    brightness: float = 1.0
+    color: float = 0.0
+    direction: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.brightness < 1.0:
+            raise UsageError(f"The bound of the brightness is at least 1, not {self.brightness}.")
+        if not 0.0 <= self.color <= 1.0:
+            raise UsageError(f"The bound of the colour lies from 0 to 1, not at {self.color}.")
+
+    def bind(self, simulation: MetaworldSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        return _BoundLight(self, simulation.model)
+
+
+class _BoundLight(BoundShift):
+    def __init__(self, shift: SceneLight, model: Any) -> None:
+        self._shift, self._model = shift, model
+        headlight = model.vis.headlight
+        fields = [getattr(model, f"light_{part}") for part in PARTS] + [getattr(headlight, part) for part in PARTS]
+        self._colors = [(field, field.copy()) for field in fields]  # (live, as in training)
+        self._directions = model.light_dir.copy()
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        shift, random = self._shift, np.random.default_rng((seed, episode, STREAM))
+        brightness = float(shift.brightness ** random.uniform(-1.0, 1.0))
+        tint = 1.0 + shift.color * random.uniform(-1.0, 1.0, 3)
+        offset = shift.direction * random.uniform(-1.0, 1.0, self._directions.shape)
+        for live, home in self._colors:
+            live[:] = np.clip(brightness * tint * home, 0.0, 1.0)
+        moved = self._directions + offset
+        self._model.light_dir[:] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        return {"light": {"brightness": brightness, "tint": tint.tolist()}}
+
+    def close(self) -> None:
+        """Gives the lights back what they had in training."""
+        for live, home in self._colors:
+            live[:] = home
+        self._model.light_dir[:] = self._directions
