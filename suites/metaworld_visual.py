@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.spec import Setting, Suite
 from suites.domains import metaworld_protocol as metaworld
-from suites.shifts.camera import MovedCamera
+from suites.shifts.camera import CameraJitter
 from suites.shifts.scene_light import SceneLight
 from suites.shifts.texture import Texture
 
@@ -30,7 +30,7 @@ SUITE = Suite(
     settings=(
         Setting("light", (SceneLight(brightness=2.0, color=0.2, direction=0.5),)),
         Setting("table_texture", (Texture(metaworld.TABLE, TABLES),)),
-        Setting("camera", (MovedCamera(position=0.05, rotation=5.0, fovy=5.0),)),
+        Setting("camera", (CameraJitter(position=0.05, quaternion=0.05, fovy_low=-5, fovy_high=6),)),
     ),
     protocol=metaworld.VISUAL_PROTOCOL,
     description="Metaworld push and drawer-open under other lights, tables and camera poses.",

@@ -125,11 +125,6 @@ class MetaworldSimulation(Simulation):
             self._renderer.close()
             self._renderer = None
 
-    def upload_texture(self, texture: int) -> None:
-        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
-        if self._renderer is not None:
-            self._renderer.upload_texture(texture)
-
     def _conditions(self, info: Mapping[str, Any]) -> dict[str, bool]:
         """What holds after a control step, the headline first; names only where `info` is empty."""
         conditions = {"": bool(info.get("success"))}

@@ -10,12 +10,11 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
+from suites.shifts.scene import Scene, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
-    from suites.domains.metaworld import MetaworldSimulation
 
-STREAM = 3  # keeps this shift's draws apart from those of others at the same (seed, episode)
 PARTS = ("ambient", "diffuse", "specular")
 
 
@@ -42,7 +41,7 @@ class SceneLight(Shift):
         if not 0.0 <= self.color <= 1.0:
             raise UsageError(f"The bound of the colour lies from 0 to 1, not at {self.color}.")
 
-    def bind(self, simulation: MetaworldSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+    def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         return _BoundLight(self, simulation.model)
 
 
@@ -55,7 +54,7 @@ class _BoundLight(BoundShift):
         self._directions = model.light_dir.copy()
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        shift, random = self._shift, np.random.default_rng((seed, episode, STREAM))
+        shift, random = self._shift, draws("scene_light", seed, episode)
         brightness = float(shift.brightness ** random.uniform(-1.0, 1.0))
         tint = 1.0 + shift.color * random.uniform(-1.0, 1.0, 3)
         offset = shift.direction * random.uniform(-1.0, 1.0, self._directions.shape)
@@ -63,7 +62,7 @@ class _BoundLight(BoundShift):
             live[:] = np.clip(brightness * tint * home, 0.0, 1.0)
         moved = self._directions + offset
         self._model.light_dir[:] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-        return {"light": {"brightness": brightness, "tint": tint.tolist()}}
+        return {"brightness": brightness, "tint": facts(tint)}
 
     def close(self) -> None:
         """Gives the lights back what they had in training."""

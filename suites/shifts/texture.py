@@ -13,16 +13,15 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
+from suites.shifts.scene import Scene, draws
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore, FoundAsset
-    from suites.domains.metaworld import MetaworldSimulation
 
 ASSET = "drawerworld"
 ASSET_SIZES = {"blanket": 199, "fabric": 200}  # pixels; pictures that no package brings
 BLACK = "black"
 BLACK_SIZE = 8  # pixels
-STREAM = 1  # keeps this shift's draws apart from those of others at the same (seed, episode)
 
 # Weaves that stand in for the two pictures: colour of the yarn, its thickness in pixels, contrast.
 STAND_INS = {"blanket": ((128, 18, 44), 9, 0.55), "fabric": ((158, 155, 150), 5, 0.25)}
@@ -82,7 +81,7 @@ class Texture(Shift):
             )
             material.textures[role] = self._compiled(name)
 
-    def bind(self, simulation: MetaworldSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+    def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         found = assets.find(ASSET) if self.assets else None
         model = simulation.model
         base = training_picture(model, self.material)
@@ -91,24 +90,23 @@ class Texture(Shift):
             texture = model.texture(self._compiled(name)).id
             start = model.tex_adr[texture]
             model.tex_data[start : start + picture.size] = picture.ravel()
-            simulation.upload_texture(texture)
         materials = {name: model.material(self._compiled(name)).id for name in self.names}
-        return _BoundTexture(model, model.material(self.material).id, materials)
+        return _BoundTexture(model, self.material, materials)
 
     def _compiled(self, name: str) -> str:
         return f"{self.material}:{name}"
 
 
 class _BoundTexture(BoundShift):
-    def __init__(self, model: Any, base: int, materials: Mapping[str, int]) -> None:
-        self._model = model
-        self._base = base
-        self._geoms = np.flatnonzero(model.geom_matid == base)
+    def __init__(self, model: Any, material: str, materials: Mapping[str, int]) -> None:
+        self._model, self._material = model, material
+        self._base = model.material(material).id
+        self._geoms = np.flatnonzero(model.geom_matid == self._base)
         self._materials = materials
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         names = list(self._materials)
-        name = names[np.random.default_rng((seed, episode, STREAM)).integers(len(names))]
+        name = names[draws(f"texture of {self._material}", seed, episode).integers(len(names))]
         self._model.geom_matid[self._geoms] = self._materials[name]
         return {"texture": name}
 
