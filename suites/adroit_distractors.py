@@ -1,0 +1,32 @@
+"""Adroit hand tasks with RRL's visual distractors: light, object colour, a new object."""
+
+from __future__ import annotations
+
+from harness.spec import Setting, Suite
+from suites.domains import adroit_protocol as adroit
+from suites.shifts.lighting import LightDirection, LightPosition
+from suites.shifts.new_object import NewObject
+from suites.shifts.object_color import ObjectColor
+
+# Without suffix: as the paper describes it. "_code": as the published code does it, quirks included.
+SETTINGS = (
+    Setting("light_position", (LightPosition(),)),
+    Setting("light_direction", (LightDirection(),)),
+    Setting("object_color", (ObjectColor(mode="paper"),)),
+    Setting("object_color_code", (ObjectColor(mode="code"),)),
+    Setting("new_object", (NewObject(mode="paper"),)),
+    Setting("new_object_code", (NewObject(mode="code"),)),
+    Setting("combined", (LightPosition(), LightDirection(), ObjectColor(mode="paper"), NewObject(mode="paper"))),
+)
+
+SUITE = Suite(
+    name="adroit_distractors",
+    version=1,
+    domain=adroit.DOMAIN,
+    tasks=adroit.TASKS,
+    settings=SETTINGS,
+    protocol=adroit.make_protocol(adroit.TASKS),
+    description="Adroit hand tasks, sparse reward, with RRL's distractors: light, object colour, a new object.",
+    source=adroit.SOURCE,
+    published_suite="adroit",
+)

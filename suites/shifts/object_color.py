@@ -1,0 +1,118 @@
+"""Objects, or everything that has no colour of its own, painted in other colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from harness.spec import BoundShift, Shift
+from suites.shifts.color import ColorTable, color_index, load_table, stand_in_table
+from suites.shifts.scene import Scene, draws, facts
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
+
+UNCOLORED = (0.5, 0.5, 0.5, 1.0)  # MuJoCo's default rgba of a geom; a material shows only under it
+
+
+class SceneWithObjects(Scene, Protocol):
+    """A scene that names its task's objects."""
+
+    @property
+    def object_bodies(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class ObjectColor(Shift):
+    """The task's objects painted by RRL's law: rgb <- factor x rgb + offset, one draw shared by all of them.
+
+    Source: ShahRutav/mj_envs@0729354. A geom that showed its material's tint shows the painted grey instead (times the
+    material's texture), as in the published code; so there is no way back to the nominal look by intensity 0.
+
+    Attributes:
+      mode: "paper" paints the nominal colours and clips to [0, 1]. "code" does what the published code does: it paints
+        what the previous episode left and clips nothing, so colours wander off, episode by episode.
+      offset: the largest offset of a channel, either way.
+      factor: the largest deviation of the factor from 1.
+      intensity: multiplies both.
+    """
+
+    mode: Literal["paper", "code"] = "paper"
+    offset: float = 0.52
+    factor: float = 0.2
+    intensity: float = 1.0
+
+    def bind(self, simulation: SceneWithObjects, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        return _BoundObjectColor(simulation, self)
+
+    def draw(self, seed: int, episode: int) -> tuple[float, np.ndarray]:
+        """Factor and offset (3,) of one episode."""
+        rng = draws("object_color", seed, episode)
+        offset = self.intensity * rng.uniform(-self.offset, self.offset, 3)
+        return float(1.0 + self.intensity * rng.uniform(-self.factor, self.factor)), offset
+
+    def paint(self, nominal: np.ndarray, seed: int, episode: int) -> np.ndarray:
+        """The colours of an episode.
+
+        Args:
+          nominal: (N, 3), as compiled.
+          seed, episode: which episode.
+        Returns:
+          (N, 3); within [0, 1] in mode "paper" only.
+        """
+        rgb = nominal
+        for number in range(episode + 1) if self.mode == "code" else (episode,):
+            factor, offset = self.draw(seed, number)
+            rgb = factor * rgb + offset
+        return np.clip(rgb, 0.0, 1.0) if self.mode == "paper" else rgb
+
+
+class _BoundObjectColor(BoundShift):
+    def __init__(self, scene: SceneWithObjects, shift: ObjectColor) -> None:
+        model = scene.model
+        bodies = [model.body(name).id for name in scene.object_bodies]
+        self._shift, self._rgba = shift, model.geom_rgba
+        self._geoms = np.flatnonzero(np.isin(model.geom_bodyid, bodies))
+        self._nominal = model.geom_rgba[self._geoms, :3].astype(np.float64)
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        self._rgba[self._geoms, :3] = self._shift.paint(self._nominal, seed, episode)
+        factor, offset = self._shift.draw(seed, episode)
+        return {"color_factor": round(factor, 4), "color_offset": facts(offset)}
+
+
+@dataclass(frozen=True)
+class SceneColor(Shift):
+    """One colour for every geom without a colour of its own, robot and table too (RL-ViGen's object colour).
+
+    Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)` of DMC-GB's colours `self_rgb`.
+    """
+
+    level: Literal["easy", "hard"]
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (f"color_{self.level}",)
+
+    def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        return _BoundSceneColor(simulation, color_table(self.level, assets))
+
+
+def color_table(level: str, assets: AssetStore) -> ColorTable:
+    """DMC-GB's colours of a level, or what stands in for them."""
+    found = assets.find(f"color_{level}")
+    return stand_in_table(level) if found.stand_in else load_table(found.files[0])
+
+
+class _BoundSceneColor(BoundShift):
+    def __init__(self, scene: Scene, table: ColorTable) -> None:
+        self._rgba, self._table = scene.model.geom_rgba, table
+        self._geoms = np.flatnonzero((self._rgba == UNCOLORED).all(axis=1))
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        color = color_index(seed, episode)
+        self._rgba[self._geoms, :3] = self._table[color]["self_rgb"]
+        return {"color": color}
