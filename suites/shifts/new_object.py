@@ -59,7 +59,7 @@ class NewObject(Shift):
 
     def draw(self, seed: int, episode: int) -> Drawing:
         """What the object is in one episode."""
-        rng = draws(NAME, seed, episode)
+        rng = draws("extra object", seed, episode)
         paper = self.mode == "paper"
         shape = int(rng.integers(len(SHAPES) if paper else len(SHAPES) - 1))
         size = rng.uniform(*self.size, 3)
@@ -96,20 +96,20 @@ class Drawing:
 class _BoundNewObject(BoundShift):
     def __init__(self, scene: Scene, shift: NewObject) -> None:
         self._model, self._shift = scene.model, shift
-        self._geom = scene.model.geom(NAME)
+        self._geom, self._body = scene.model.geom(NAME), scene.model.body(NAME).id
         self._boxes = self._collision_boxes()
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         drawn = self._shift.draw(seed, episode)
         geom = self._geom
         geom.type[:] = FIRST_TYPE + drawn.shape
-        geom.size[:], geom.rgba[:], geom.pos[:] = drawn.size, (*drawn.rgb, 1.0), drawn.position
+        geom.size[:], geom.rgba[:] = drawn.size, (*drawn.rgb, 1.0)
+        self._model.body_pos[self._body] = drawn.position  # the geom sits at its origin, known to MuJoCo as such
         geom.rbound[:] = drawn.radius()
         self._model.geom_aabb[geom.id] = self._boxes[:] = (0.0, 0.0, 0.0, *drawn.half_sides())
         return {"object": SHAPES[drawn.shape], "object_size": facts(drawn.size), "object_pos": facts(drawn.position)}
 
     def _collision_boxes(self) -> np.ndarray:
         """The object's boxes in the tree that collision detection walks, a view (N, 6)."""
-        body = self._model.body(NAME).id
-        start = self._model.body_bvhadr[body]
-        return self._model.bvh_aabb[start : start + self._model.body_bvhnum[body]]
+        start = self._model.body_bvhadr[self._body]
+        return self._model.bvh_aabb[start : start + self._model.body_bvhnum[self._body]]

@@ -50,7 +50,7 @@ class ObjectColor(Shift):
 
     def draw(self, seed: int, episode: int) -> tuple[float, np.ndarray]:
         """Factor and offset (3,) of one episode."""
-        rng = draws("object_color", seed, episode)
+        rng = draws("objects' colour", seed, episode)
         offset = self.intensity * rng.uniform(-self.offset, self.offset, 3)
         return float(1.0 + self.intensity * rng.uniform(-self.factor, self.factor)), offset
 
