@@ -60,7 +60,6 @@ TASK_SETTINGS = {
 # A full episode of 1000 frames has to be over before there is anything to sample, hence the seed frames of `quick`.
 QUICK = {
     "batch_size": 16,
-    "n_step": 3,
     "num_seed_frames": 1_000,
     "num_exploration_steps": 500,
     "update_every_steps": 10,
