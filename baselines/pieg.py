@@ -29,6 +29,7 @@ class Config(drqv2.Config):
     bn_collect: BatchNormMode = "running"  # when acting to gather experience
     bn_eval_clean: BatchNormMode = "running"  # when evaluated in the training setting
     bn_eval_shift: BatchNormMode = "batch"  # when evaluated in a shifted setting
+    frozen_dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen convolutions; bfloat16: faster, not exact
     bn_constructor_noise: bool = True  # the published constructor moves the running statistics once, by pure noise
 
     def required_assets(self) -> tuple[str, ...]:

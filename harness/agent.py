@@ -105,6 +105,9 @@ class AgentContext:
     seed: int
     device: str  # "cpu" or "cuda"
     assets: AssetStore
+    evaluation_only: bool = (
+        False  # `load_policy` follows and nothing is learned: no weights, optimisers or memory needed
+    )
     memory: Path | None = None  # folder the agent may keep experience in between saves; None: keep it in RAM
 
 

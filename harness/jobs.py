@@ -51,7 +51,7 @@ class World:
             protocol=self.plan.protocol,
         )
 
-    def make_agent(self, env: PixelEnv, memory: Path | None) -> Any:
+    def make_agent(self, env: PixelEnv, memory: Path | None = None, *, evaluation_only: bool = False) -> Any:
         """The agent, untrained."""
         agent = load_agent(self.agent_name)
         context = AgentContext(
@@ -64,6 +64,7 @@ class World:
             seed=self.seed,
             device=self.device,
             assets=self.store,
+            evaluation_only=evaluation_only,
             memory=memory,
         )
         return agent.make(context, agent.config(**self.plan.config))
@@ -176,7 +177,7 @@ class _Cache:
         key = (world.agent_name, world.plan.task, world.seed, world.plan.config_hash, job.policy, world.device)
         if self._policy is None or self._policy[0] != key:
             self._policy = None  # frees the old one before the new one is made
-            agent = world.make_agent(env, None)
+            agent = world.make_agent(env, evaluation_only=job.policy is not None)
             if job.policy is not None:
                 source = load_policy_source(job.policy)
                 source.check_files()

@@ -335,9 +335,10 @@ class DDPG:
     # Construction.
 
     def _initialise(self) -> None:
-        """Draws the trained parameters and moves everything to the device."""
+        """Draws the trained parameters, unless a policy is going to be loaded, and moves everything to the device."""
         for module in (self.encoder, self.actor, self.critic):
-            initialise(module, self.init_rng)
+            if not self.context.evaluation_only:
+                initialise(module, self.init_rng)
         self.target.load_state_dict(self.critic.state_dict())
         self.target.requires_grad_(False)
         for module in (self.encoder, self.actor, self.critic, self.target):

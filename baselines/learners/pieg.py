@@ -65,9 +65,10 @@ class PIEG(DDPG):
             backbone, weights = self._load_backbone(context, config)
         self.weights = weights
         size = pixel_shape(context)[1]
-        encoder = FrozenResNetEncoder(backbone, context.frame_stack, size, config.representation_dim)
+        frozen_dtype = torch.bfloat16 if config.frozen_dtype == "bfloat16" else None
+        encoder = FrozenResNetEncoder(backbone, context.frame_stack, size, config.representation_dim, frozen_dtype)
         super().__init__(AGENT, context, config, encoder, dtype)
-        if config.bn_constructor_noise:
+        if config.bn_constructor_noise and not context.evaluation_only:
             self._pass_constructor_noise()
 
     def encode_batch(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -130,9 +131,9 @@ class PIEG(DDPG):
         try:
             found = context.assets.find(config.required_assets()[0])
         except MissingAssetError as error:
-            if context.train_frames > 0:
+            if not context.evaluation_only:
                 raise
-            # Only evaluated: a policy file brings its own weights, see `load_policy`.
+            # A policy file brings its own weights, see `load_policy`.
             self._missing = error
             return network, "absent"
         if found.stand_in:

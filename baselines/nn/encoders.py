@@ -47,10 +47,19 @@ class FrozenResNetEncoder(Encoder):
       frame_stack: number of frames k, at least 2.
       image_size: height and width, pixels.
       representation_dim: width of the projection.
+      frozen_dtype: lower precision for the frozen convolutions, by autocast; None computes them as they are.
     """
 
-    def __init__(self, backbone: ResNet18, frame_stack: int, image_size: int, representation_dim: int = 1024) -> None:
+    def __init__(
+        self,
+        backbone: ResNet18,
+        frame_stack: int,
+        image_size: int,
+        representation_dim: int = 1024,
+        frozen_dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
+        self._frozen_dtype = frozen_dtype
         self.backbone = backbone.requires_grad_(False)
         self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frame_stack = frame_stack
@@ -66,7 +75,9 @@ class FrozenResNetEncoder(Encoder):
         Plain tensors come back (`no_grad`, not `inference_mode`), because the projection's backward pass keeps them.
         """
         frames = pixels.unflatten(1, (self.frame_stack, 3)).flatten(0, 1)
-        features = self.backbone(frames.contiguous(memory_format=torch.channels_last), normalise)
+        with torch.autocast(pixels.device.type, self._frozen_dtype, enabled=self._frozen_dtype is not None):
+            features = self.backbone(frames.contiguous(memory_format=torch.channels_last), normalise)
+        features = features.to(pixels.dtype)
         features = features.unflatten(0, (-1, self.frame_stack))
         n, k, c, h, w = features.shape
         fused = features.new_empty(n, 2 * (k - 1), c, h, w)

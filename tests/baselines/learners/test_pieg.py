@@ -146,7 +146,7 @@ def test_the_stand_in_network_is_the_same_for_every_seed() -> None:
 def test_without_weights_training_stops_at_once_and_acting_when_it_is_asked_to() -> None:
     with pytest.raises(MissingAssetError):
         PIEG(make_context(assets=NOTHING), pieg.Config(**SMALL))
-    agent = PIEG(make_context(assets=NOTHING, train_frames=0), pieg.Config(**SMALL))
+    agent = PIEG(make_context(assets=NOTHING, evaluation_only=True), pieg.Config(**SMALL))
     with pytest.raises(MissingAssetError):
         agent.act(pixels(1), explore=False)
 
@@ -155,7 +155,7 @@ def test_a_policy_file_brings_its_weights(tmp_path: Path) -> None:
     config = pieg.Config(**SMALL)
     trained = PIEG(make_context(), config)
     trained.save_policy(tmp_path)
-    agent = PIEG(make_context(assets=NOTHING, train_frames=0, seed=4), config)
+    agent = PIEG(make_context(assets=NOTHING, evaluation_only=True, seed=4), config)
     agent.load_policy(tmp_path)
     assert agent.weights == "stand-in:resnet18-v1"
     assert np.array_equal(agent.act(pixels(2), explore=False), trained.act(pixels(2), explore=False))
@@ -180,3 +180,12 @@ def test_assets_a_configuration_needs() -> None:
 def test_one_frame_has_no_differences() -> None:
     with pytest.raises(UsageError, match="frame_stack must be at least 2"):
         PIEG(make_context(frame_stack=1), pieg.Config(**SMALL), backbone=small_backbone())
+
+
+def test_lower_precision_of_the_frozen_part_is_close_and_only_on_request() -> None:
+    pixels = torch.randint(0, 256, (4, 9, 24, 24), dtype=torch.uint8)
+    exact, rounded = (PIEG(make_context(), pieg.Config(**SMALL, frozen_dtype=d)) for d in ("float32", "bfloat16"))
+    features = [agent.encoder.fused_features(pixels.float() / 255 - 0.5) for agent in (exact, rounded)]
+    assert features[1].dtype == torch.float32
+    difference = (features[0] - features[1]).abs().mean() / features[0].abs().mean()
+    assert 0 < difference < 0.03
