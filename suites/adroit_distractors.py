@@ -25,8 +25,9 @@ SUITE = Suite(
     domain=adroit.DOMAIN,
     tasks=adroit.TASKS,
     settings=SETTINGS,
-    protocol=adroit.make_protocol(adroit.TASKS),
+    protocol=adroit.PROTOCOL,
     description="Adroit hand tasks, sparse reward, with RRL's distractors: light, object colour, a new object.",
     source=adroit.SOURCE,
     published_suite="adroit",
+    more_tasks=adroit.DENSE_TASKS,
 )

@@ -37,6 +37,14 @@ class Expert:
         self._arrays = dict(arrays)
         self.identity = identity
 
+    def act(self, simulation: AdroitSimulation) -> np.ndarray:
+        """The mean action in the simulation's present state, float32 (A,)."""
+        return self.act_from_state(simulation.observe_state())
+
+    def sample(self, simulation: AdroitSimulation, rng: np.random.Generator) -> np.ndarray:
+        """A noisy action in the simulation's present state, float32 (A,)."""
+        return self.sample_from_state(simulation.observe_state(), rng)
+
     def act_from_state(self, state: np.ndarray) -> np.ndarray:
         """The mean action, float32 (A,), within [-1, 1], for a state observation (S,) of `observe_state`."""
         return np.clip(self._mean(state), -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Tasks and protocols that the Adroit suites share; loads no simulator."""
+"""Tasks and protocol that the Adroit suites share; loads no simulator."""
 
 from __future__ import annotations
 
@@ -20,21 +20,16 @@ PEN_EPISODE_FRAMES = 100
 # hammer and at 200 for relocate.)
 TRAIN_FRAMES = 12_000_000
 
-
-def make_protocol(tasks: tuple[str, ...]) -> Protocol:
-    """RRL's protocol.
-
-    Pictures have 256 pixels, as RRL draws them; resizing and the centre crop to 224 belong to its encoder, so they are
-    the agent's business. The paper evaluates distractors over 75 rollouts.
-    """
-    return Protocol(
-        action_repeat=dict.fromkeys(tasks, 1),
-        train_frames=dict.fromkeys(tasks, TRAIN_FRAMES),
-        frame_stack=1,
-        image_size=256,
-        episode_frames=EPISODE_FRAMES,
-        eval_episodes=75,
-        eval_seed_offset=42,
-        metric="success",
-        task_episode_frames={task: PEN_EPISODE_FRAMES for task in tasks if task.startswith("pen")},
-    )
+# Pictures have 256 pixels, as RRL draws them; resizing and the centre crop to 224 belong to its encoder, so they are
+# the agent's business. The paper evaluates distractors over 75 rollouts.
+PROTOCOL = Protocol(
+    action_repeat=dict.fromkeys(TASKS + DENSE_TASKS, 1),
+    train_frames=dict.fromkeys(TASKS + DENSE_TASKS, TRAIN_FRAMES),
+    frame_stack=1,
+    image_size=256,
+    episode_frames=EPISODE_FRAMES,
+    eval_episodes=75,
+    eval_seed_offset=42,
+    metric="success",
+    task_episode_frames=dict.fromkeys(("pen", "pen_dense"), PEN_EPISODE_FRAMES),
+)

@@ -59,7 +59,7 @@ class NewObject(Shift):
 
     def draw(self, seed: int, episode: int) -> Drawing:
         """What the object is in one episode."""
-        rng = draws("extra object", seed, episode)
+        rng = draws("object", seed, episode)
         paper = self.mode == "paper"
         shape = int(rng.integers(len(SHAPES) if paper else len(SHAPES) - 1))
         size = rng.uniform(*self.size, 3)
