@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
 
@@ -18,6 +18,9 @@ from harness.errors import unknown
 from harness.simulation import Simulation, StepResult
 from harness.spec import Shift
 from suites.domains.metaworld_protocol import TASKS
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
 
 # DrM puts `corner2` at (0.75, 0.075, 0.7) at every reset (XuGW-Kevin/DrM metaworld_env.py); today that is `corner4`.
 CAMERA = "corner4"
@@ -153,13 +156,15 @@ class Expert:
             raise unknown("task", task, TASKS)
         self._policy = ENV_POLICY_MAP[stock_name(task)]()  # type: ignore[abstract]
 
+    identity = "metaworld's scripted policy"
+
     def act(self, simulation: MetaworldSimulation) -> np.ndarray:
         """The action for the simulation as it is now, float32 (4,), values in [-1, 1]."""
         return np.clip(self._policy.get_action(simulation.full_state()), -1.0, 1.0).astype(np.float32)
 
 
-def expert(task: str) -> Expert:
-    """The scripted policy of a task."""
+def expert(task: str, assets: AssetStore | None = None) -> Expert:
+    """The scripted policy of a task, as `harness.demos` asks for it; it needs no files."""
     return Expert(task)
 
 

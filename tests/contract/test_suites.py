@@ -110,15 +110,17 @@ def test_episodes_depend_on_seed_and_number_alone_and_a_visual_shift_on_pixels_a
 def check_shapes(env: PixelEnv, suite: Suite, rollout: Rollout) -> None:
     protocol = suite.protocol
     stack, size = protocol.frame_stack, protocol.image_size
-    assert rollout.pixels.shape == (1 + NUM_STEPS, 3 * stack, size, size)
+    depth = 3 * env.simulation.num_cameras  # channels of one picture
+    assert rollout.pixels.shape == (1 + NUM_STEPS, depth * stack, size, size)
     assert rollout.pixels.dtype == np.uint8
     assert rollout.states.dtype == np.float64
     assert all(isinstance(reward, float) for reward in rollout.rewards)
     first, second = rollout.pixels[0], rollout.pixels[1]
     for k in range(1, stack):  # the first picture fills the stack; then it slides, oldest first
-        np.testing.assert_array_equal(first[3 * k : 3 * k + 3], first[:3])
-    np.testing.assert_array_equal(second[: 3 * stack - 3], first[3:])
-    np.testing.assert_array_equal(env.render(), rollout.pixels[-1, -3:].transpose(1, 2, 0))
+        np.testing.assert_array_equal(first[depth * k : depth * k + depth], first[:depth])
+    np.testing.assert_array_equal(second[: depth * (stack - 1)], first[depth:])
+    newest = rollout.pixels[-1, -depth:]
+    np.testing.assert_array_equal(env.render(), newest[:3].transpose(1, 2, 0))
 
 
 @pytest.mark.render
