@@ -1,0 +1,135 @@
+"""What lies behind the table: a plain sky of another colour, or a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from harness.spec import BoundShift, Shift
+from suites.shifts.color import ColorTable, color_index
+from suites.shifts.object_color import color_table
+from suites.shifts.scene import Scene
+from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore
+
+NAME = "plain_sky"
+PURPLE = (0.42137, 0.20392, 0.50196)  # RL-ViGen's sky, which its video is keyed on
+SKY_SIZE = 16  # pixels of a side of the sky's cube; it is plain
+GROUND = "ground"  # the floor far below the table; it would hide the sky
+
+
+class SceneWithTextures(Scene, Protocol):
+    """A scene whose textures can be changed, in pictures of a known size."""
+
+    @property
+    def image_size(self) -> int: ...
+    def upload_texture(self, texture: int) -> None: ...
+
+
+def add_plain_sky(spec: Any) -> None:
+    """Adds a purple sky and hides the ground, which stays solid (RL-ViGen removes it)."""
+    import mujoco
+
+    sky = spec.add_texture(name=NAME, type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=SKY_SIZE, height=6 * SKY_SIZE)
+    sky.builtin, sky.rgb1, sky.rgb2 = mujoco.mjtBuiltin.mjBUILTIN_FLAT, PURPLE, PURPLE
+    spec.geom(GROUND).rgba = (0.0, 0.0, 0.0, 0.0)
+
+
+def sky_bytes(model: Any) -> np.ndarray:
+    """The sky's colours in the model, a view, uint8 (N, 3)."""
+    texture = model.texture(NAME)
+    start, size = int(texture.adr[0]), int(texture.height[0] * texture.width[0] * 3)
+    return model.tex_data[start : start + size].reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class SkyColor(Shift):
+    """Another plain sky at each reset, the ground hidden (RL-ViGen's background colour).
+
+    Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)` of DMC-GB's `skybox_rgb`.
+    """
+
+    level: Literal["easy", "hard"]
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (f"color_{self.level}",)
+
+    def edit_spec(self, spec: Any) -> None:
+        add_plain_sky(spec)
+
+    def bind(self, simulation: SceneWithTextures, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        return _BoundSkyColor(simulation, color_table(self.level, assets))
+
+
+class _BoundSkyColor(BoundShift):
+    def __init__(self, scene: SceneWithTextures, table: ColorTable) -> None:
+        self._scene, self._table = scene, table
+        self._bytes, self._texture = sky_bytes(scene.model), scene.model.texture(NAME).id
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        color = color_index(seed, episode)
+        self._bytes[:] = np.array(self._table[color]["skybox_rgb"]) * 255
+        self._scene.upload_texture(self._texture)
+        return {"color": color}
+
+
+@dataclass(frozen=True)
+class SkyVideo(Shift):
+    """A video behind the table, the ground hidden (RL-ViGen's background video).
+
+    Episode i shows video (i + 1) mod N; the picture after k control steps shows frame k mod length. The videos are
+    DMC-GB's, resized to the picture (RL-ViGen shows the top left corner of clips of its own, red and blue swapped).
+    A pixel is background if it has exactly the colour of the sky, so edges keep a seam, as published.
+    """
+
+    level: Literal["easy", "hard"]
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (f"video_{self.level}",)
+
+    def edit_spec(self, spec: Any) -> None:
+        add_plain_sky(spec)
+
+    def bind(self, simulation: SceneWithTextures, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        found = assets.find(f"video_{self.level}")
+        files = {video_number(path): path for path in found.files}
+        num_videos = NUM_VIDEOS[self.level]
+        order = video_order(range(num_videos) if found.stand_in else files, num_videos)
+        return _BoundSkyVideo(simulation, files, order)
+
+
+class _BoundSkyVideo(BoundShift):
+    def __init__(self, scene: SceneWithTextures, files: Mapping[int, Path], order: tuple[int, ...]) -> None:
+        self._files, self._order, self._size = files, order, scene.image_size
+        self._key = sky_bytes(scene.model)[0].copy()
+        self._frames = np.empty((0, self._size, self._size, 3), np.uint8)
+        self._count = 0
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        from harness.video import load_video, procedural_video
+
+        self._count = 0
+        video = self._order[episode % len(self._order)]
+        if self._files:
+            self._frames = load_video(self._files[video], self._size)
+        else:
+            self._frames = procedural_video(video, STAND_IN_FRAMES, self._size)
+        return {"video": video}
+
+    def after_control_step(self, count: int) -> None:
+        self._count = count
+
+    def after_render(self, pixels: np.ndarray, step: int) -> np.ndarray:
+        frame = self._frames[self._count % len(self._frames)]
+        for start in range(0, pixels.shape[2], 3):  # every camera
+            view = pixels[:, :, start : start + 3]
+            np.copyto(view, frame, where=(view == self._key).all(axis=2, keepdims=True))
+        return pixels
