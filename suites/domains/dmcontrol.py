@@ -1,4 +1,4 @@
-"""Six tasks of the DeepMind Control Suite, drawn by the harness's own renderer."""
+"""Seven tasks of the DeepMind Control Suite, drawn by the harness's own renderer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from harness.rendering import OffscreenRenderer  # first: it chooses the GL back
 import mujoco
 import numpy as np
 from dm_control import suite
+from dm_control.mujoco import wrapper
+from dm_control.rl import control
 
 from harness.errors import unknown
 from harness.simulation import Simulation, StepResult
 from harness.spec import Shift
-from suites.domains.dmcontrol_protocol import TASKS
+from suites.domains.dmcontrol_protocol import ALL_TASKS
 
 CAMERA = 0  # of every task benchmarked by DMC-GB: walker and cheetah `side`, cartpole `fixed`, the others `cam0`
 NO_TIME_LIMIT = 1e6  # s; only the environment's own step cap ends an episode, as in DMC-GB
@@ -58,20 +60,27 @@ class DMControlSimulation(Simulation):
     `cam_xpos` of `data` just before a picture is drawn; `recolor` does what DMC-GB's colour settings do.
 
     Args:
-      task: `domain_task`, one of `TASKS`.
+      task: `domain_task`, one of `ALL_TASKS`.
       image_size: height and width of the picture, pixels.
       profile: the renderer's, "standard" or "fast".
+      shifts: those that compile something into the model (`edit_spec`) do so here; the others change nothing.
     Raises:
       UsageError: for an unknown task.
     """
 
-    def __init__(self, task: str, image_size: int, profile: str) -> None:
-        if task not in TASKS:
-            raise unknown("task", task, TASKS)
+    camera = CAMERA
+
+    def __init__(self, task: str, image_size: int, profile: str, shifts: tuple[Shift, ...] = ()) -> None:
+        if task not in ALL_TASKS:
+            raise unknown("task", task, ALL_TASKS)
         self.domain, _, name = task.rpartition("_")
         self._env = suite.load(self.domain, name, task_kwargs={"random": 0, "time_limit": NO_TIME_LIMIT})
         self.image_size = image_size
         self._profile = profile
+        builders = [shift for shift in shifts if type(shift).edit_spec is not Shift.edit_spec]
+        if builders:
+            self._env = rebuild(self._env, compile_edited(self.domain, builders))
+        self._floor_untouched = self.domain in FLOOR_UNTOUCHED and not builders
         self._renderer: OffscreenRenderer | None = None
         self._seed: int | None = None
         self._next_episode = 0
@@ -112,9 +121,10 @@ class DMControlSimulation(Simulation):
         return self._drawer().draw(self.data, CAMERA)
 
     def state(self) -> np.ndarray:
-        """Positions, velocities, activations and time."""
+        """Positions, velocities, activations, time, and where reacher's target is."""
         data = self.data
-        return np.concatenate([data.qpos, data.qvel, data.act, [data.time]])
+        target = self.model.geom("target").pos if self.domain == "reacher" else ()
+        return np.concatenate([data.qpos, data.qvel, data.act, [data.time], target])
 
     def recolor(self, colors: Mapping[str, Sequence[float]]) -> None:
         """Makes the model look as if compiled with these colours; colours not named take their stock value.
@@ -128,9 +138,10 @@ class DMControlSimulation(Simulation):
           UsageError: for an unknown name.
         """
         donor = compile_recolored(self.domain, colors)
-        for field in COLOR_FIELDS:
-            np.copyto(getattr(self.model, field), getattr(donor, field))
-        for texture in range(self.model.ntex):
+        for field in COLOR_FIELDS:  # what shifts compiled in comes after the stock textures and materials
+            stock = getattr(donor, field)
+            np.copyto(getattr(self.model, field)[: len(stock)], stock)
+        for texture in range(donor.ntex):
             self.upload_texture(texture)
 
     def upload_texture(self, texture: int) -> None:
@@ -149,8 +160,9 @@ class DMControlSimulation(Simulation):
     def _drawer(self) -> OffscreenRenderer:
         """The renderer, made at the first picture so that shifts set the model up before its one upload."""
         if self._renderer is None:
-            untouched = self.domain in FLOOR_UNTOUCHED
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_untouched=untouched)
+            self._renderer = OffscreenRenderer(
+                self.model, self.image_size, self._profile, floor_untouched=self._floor_untouched
+            )
         return self._renderer
 
 
@@ -158,15 +170,30 @@ def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[S
     """Builds a task of the suite.
 
     Args:
-      task: one of `TASKS`.
+      task: one of `ALL_TASKS`.
       image_size: height and width of the picture, pixels.
       profile: "standard" or "fast".
-      shifts: what will be bound; the shifts here need nothing compiled in.
+      shifts: what will be bound.
     Raises:
       UsageError: for an unknown task.
     """
-    del shifts
-    return DMControlSimulation(task, image_size, profile)
+    return DMControlSimulation(task, image_size, profile, shifts)
+
+
+def rebuild(env: control.Environment, model: mujoco.MjModel) -> control.Environment:
+    """The same task on another compiled model."""
+    physics = type(env.physics).from_model(wrapper.MjModel(model))
+    step_sec = env.control_timestep()
+    return control.Environment(physics, env.task, time_limit=NO_TIME_LIMIT, control_timestep=step_sec)
+
+
+def compile_edited(domain: str, shifts: Sequence[Shift]) -> mujoco.MjModel:
+    """Compiles the domain's stock model with what the shifts add to it, in their order."""
+    xml, assets = importlib.import_module(f"dm_control.suite.{domain}").get_model_and_assets()
+    spec = mujoco.MjSpec.from_string(xml, include=dict(assets))
+    for shift in shifts:
+        shift.edit_spec(spec)
+    return spec.compile()
 
 
 def compile_recolored(domain: str, colors: Mapping[str, Sequence[float]]) -> mujoco.MjModel:

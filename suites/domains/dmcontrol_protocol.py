@@ -14,6 +14,10 @@ SOURCE = (
 
 TASKS = ("walker_walk", "walker_stand", "cartpole_swingup", "ball_in_cup_catch", "finger_spin", "cheetah_run")
 
+# The Distracting Control Suite has one more; its domain is the only one whose camera may pass over the top.
+REACHER = "reacher_easy"
+ALL_TASKS = (*TASKS, REACHER)
+
 # PIE-G evaluates every task with repeat 2. The default of DMC-GB's own code is 4 (SVEA's finger-spin used 2).
 ACTION_REPEAT = 2
 

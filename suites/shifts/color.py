@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from zipfile import BadZipFile
@@ -51,16 +51,29 @@ class RandomColor(Shift):
     def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         found = assets.find(f"color_{self.level}")
         table = stand_in_table(self.level) if found.stand_in else load_table(found.files[0])
-        return _BoundColor(simulation, table)
+        return _BoundColor(simulation, table, self.choose)
+
+    def choose(self, seed: int, episode: int) -> int:
+        """The entry shown in an episode."""
+        return color_index(seed, episode)
+
+
+@dataclass(frozen=True)
+class SequentialColor(RandomColor):
+    """The same colours one after the other, from an entry that the seed chooses (DMC-GB2, Almuzairee et al. 2024)."""
+
+    def choose(self, seed: int, episode: int) -> int:
+        return (first_entry(seed) + episode) % NUM_COLORS
 
 
 class _BoundColor(BoundShift):
-    def __init__(self, simulation: DMControlSimulation, table: ColorTable) -> None:
+    def __init__(self, simulation: DMControlSimulation, table: ColorTable, choose: Callable[[int, int], int]) -> None:
         self._simulation = simulation
         self._table = table
+        self._choose = choose
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        color = color_index(seed, episode)
+        color = self._choose(seed, episode)
         self._simulation.recolor(self._table[color])
         return {"color": color}
 
@@ -68,6 +81,11 @@ class _BoundColor(BoundShift):
 def color_index(seed: int, episode: int) -> int:
     """The entry shown in an episode: one draw per reset of a generator made once per environment."""
     return int(np.random.RandomState(seed).randint(NUM_COLORS, size=episode + 1)[-1])
+
+
+def first_entry(seed: int) -> int:
+    """Where DMC-GB2's counters of colours and videos start."""
+    return int(np.random.RandomState(seed).randint(100))
 
 
 def load_table(path: Path) -> ColorTable:

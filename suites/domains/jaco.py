@@ -1,0 +1,138 @@
+"""A Jaco arm and a Duplo brick: tasks of dm_control's manipulation set, drawn by the harness's own renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+
+# isort: split
+import mujoco
+import numpy as np
+from dm_control import composer, manipulation  # noqa: F401 (importing manipulation fills the registry)
+from dm_control.manipulation.shared import registry
+
+from harness.errors import unknown
+from harness.simulation import Simulation, StepResult
+from harness.spec import Shift
+from suites.domains.jaco_protocol import TASKS
+
+CAMERA = "front_close"
+SOLVED = 1.0  # the highest reward of a control step; for reach_duplo: the grip is within 0.05 m of the brick
+MAX_PLACEMENTS = 10  # tries of an episode's random start before giving up
+
+
+class JacoSimulation(Simulation):
+    """One manipulation task with its own renderer.
+
+    The task is dm_control's with all its observables off: they would draw a picture at every control step. The model
+    is compiled once: the only thing dm_control's recompilation at each reset may change, the radius of the brick's
+    studs, has no variation in these tasks.
+
+    Args:
+      task: one of `TASKS`.
+      image_size: height and width of the picture, pixels.
+      profile: the renderer's, "standard" or "fast".
+      shifts: those with `edit_task` change the task's shapes before it is compiled.
+    Raises:
+      UsageError: for an unknown task.
+    """
+
+    camera = CAMERA
+
+    def __init__(self, task: str, image_size: int, profile: str, shifts: tuple[Shift, ...] = ()) -> None:
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
+        self._task = registry.get_constructor(f"{task}_vision")()
+        for shift in shifts:
+            if hasattr(shift, "edit_task"):
+                shift.edit_task(self._task)
+        for entity in self._task.root_entity.iter_entities():
+            entity.observables.disable_all()
+        for observable in self._task.task_observables.values():
+            observable.enabled = False
+        self._random = np.random.RandomState(0)
+        self._env = composer.Environment(
+            self._task,
+            random_state=self._random,
+            max_reset_attempts=MAX_PLACEMENTS,
+            recompile_mjcf_every_episode=False,
+        )
+        self.image_size = image_size
+        self._profile = profile
+        self._renderer: OffscreenRenderer | None = None
+        spec = self._env.action_spec()
+        self._low, self._range = spec.minimum.astype(np.float64), (spec.maximum - spec.minimum).astype(np.float64)
+        self.action_size = int(spec.shape[0])
+        self._solved = self._was_solved = False
+        self._env.reset()  # compiles
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The live compiled model; it stays the same object for the simulation's whole life."""
+        return self._env.physics.model.ptr
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """The live state."""
+        return self._env.physics.data.ptr
+
+    def begin_episode(self, seed: int, episode: int) -> None:
+        """Resets with a generator seeded by (seed, episode), so that every episode is one reset away."""
+        self._random.seed([seed, episode])
+        self._env.reset()
+        self._solved = self._was_solved = False
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """Advances 0.04 s; none of the tasks terminates."""
+        unit = (action.astype(np.float64) + 1.0) / 2.0
+        time_step = self._env.step(unit * self._range + self._low)
+        reward = float(time_step.reward)
+        self._solved = reward >= SOLVED
+        self._was_solved |= self._solved
+        return StepResult(reward, time_step.last())
+
+    def successes(self) -> Mapping[str, bool]:
+        """Full reward at the last control step, and at any."""
+        return {"last_step": self._solved, "any_step": self._was_solved}
+
+    def render(self) -> np.ndarray:
+        return self._drawer().draw(self.data, CAMERA)
+
+    def state(self) -> np.ndarray:
+        """Positions, velocities, activations, time, and where the task put its fixed bodies and sites."""
+        data, model = self.data, self.model
+        placed = (model.body_pos.ravel(), model.site_pos.ravel())
+        return np.concatenate([data.qpos, data.qvel, data.act, [data.time], *placed])
+
+    def upload_texture(self, texture: int) -> None:
+        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
+        if self._renderer is not None:
+            self._renderer.upload_texture(texture)
+
+    def renderer_name(self) -> str:
+        return self._drawer().name()
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _drawer(self) -> OffscreenRenderer:
+        if self._renderer is None:
+            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
+        return self._renderer
+
+
+def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> JacoSimulation:
+    """Builds a manipulation task.
+
+    Args:
+      task: one of `TASKS`.
+      image_size: height and width of the picture, pixels.
+      profile: "standard" or "fast".
+      shifts: what will be bound; deformations are built in.
+    Raises:
+      UsageError: for an unknown task.
+    """
+    return JacoSimulation(task, image_size, profile, shifts)

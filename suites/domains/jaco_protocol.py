@@ -1,0 +1,19 @@
+"""Tasks and protocol of the Jaco arm suite; loads no simulator."""
+
+from __future__ import annotations
+
+from harness.spec import Protocol
+
+DOMAIN = "suites.domains.jaco"
+
+# All tasks of dm_control's manipulation set about one loose Duplo brick.
+TASKS = ("reach_duplo", "lift_brick", "place_brick")
+
+TRAIN_FRAMES = 3_100_000  # PIE-G's and DrQ-v2's budget "medium", which their reach_duplo has; here for all
+
+PROTOCOL = Protocol(
+    action_repeat=dict.fromkeys(TASKS, 2),
+    train_frames=dict.fromkeys(TASKS, TRAIN_FRAMES),
+    episode_frames=250,  # control steps of 0.04 s: the task's own limit of 10 s
+    metric="return",
+)

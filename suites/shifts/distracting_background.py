@@ -1,0 +1,193 @@
+"""Videos on the sky (Distracting Control Suite, as in DMC-GB)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import CorruptAssetError, MissingAssetError
+from harness.spec import BoundShift, Shift
+from suites.shifts.intensity import PERIOD, check_intensity
+from suites.shifts.scene import draws
+
+if TYPE_CHECKING:
+    from harness.assets import AssetStore, FoundAsset
+    from suites.domains.dmcontrol import DMControlSimulation
+
+ASSET = "davis"
+SKY = 0  # texture; six square faces, one below the other
+STAND_IN_FRAMES, STAND_IN_SIZE = 60, 160  # frames; pixels, enlarged like the real ones
+
+# The first n of the 60 training videos appear at the intensities from the key on (DMC-GB's eight are 0.025, 0.05,
+# 0.1, 0.15, 0.2, 0.3, 0.4 and 0.5).
+NUM_VIDEOS = {0.0: 2, 0.1: 4, 0.15: 6, 0.2: 8, 0.3: 60}
+
+# The ground lets the sky shine through, so that videos are seen where it fills the picture.
+GROUND_OPACITY = {"reacher": 0.0, "walker": 1.0, "cheetah": 1.0}
+OTHER_GROUND_OPACITY = 0.3
+
+# DAVIS 2017 (Pont-Tuset et al., arXiv 1704.00675): names of the training videos' folders, in the order of use.
+VIDEOS = (
+    "bear", "bmx-bumps", "boat", "boxing-fisheye", "breakdance-flare", "bus", "car-turn", "cat-girl", "classic-car",
+    "color-run", "crossing", "dance-jump", "dancing", "disc-jockey", "dog-agility", "dog-gooses", "dogs-scale",
+    "drift-turn", "drone", "elephant", "flamingo", "hike", "hockey", "horsejump-low", "kid-football", "kite-walk",
+    "koala", "lady-running", "lindy-hop", "longboard", "lucia", "mallard-fly", "mallard-water", "miami-surf",
+    "motocross-bumps", "motorbike", "night-race", "paragliding", "planes-water", "rallye", "rhino", "rollerblade",
+    "schoolgirls", "scooter-board", "scooter-gray", "sheep", "skate-park", "snowboard", "soccerball", "stroller",
+    "stunt", "surf", "swing", "tennis", "tractor-sand", "train", "tuk-tuk", "upside-down", "varanus-cage", "walking",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DistractingBackground(Shift):
+    """Shows a video on all six faces of the sky, from a random frame on, forwards or backwards, turning at its ends.
+
+    Stone et al. 2021 (arXiv 2101.02722), with DMC-GB's choice of videos. The intensity decides from how many videos
+    one is drawn; 0 leaves sky and ground alone.
+
+    Args:
+      intensity: in [0, 1].
+    Raises:
+      UsageError: if it is not.
+    """
+
+    intensity: float
+
+    def __post_init__(self) -> None:
+        check_intensity(self.intensity)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (ASSET,) if self.intensity else ()
+
+    def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+        if not self.intensity:
+            return BoundShift()
+        return _BoundBackground(simulation, load_videos(assets.find(ASSET), num_videos(self.intensity)))
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video whose pictures are made when first asked for."""
+
+    name: str
+    num_frames: int
+    frame: Callable[[int, int], np.ndarray]  # (number, size) to uint8 (size, size, 3)
+
+
+class BackAndForth:
+    """A frame number that starts anywhere and turns at both ends; as published, the last frame is shown twice."""
+
+    def __init__(self, num_frames: int, random: np.random.Generator) -> None:
+        self._last = num_frames - 1
+        self.frame = int(random.integers(num_frames))
+        self._direction = int(random.choice((-1, 1)))
+
+    def advance(self) -> None:
+        following = self.frame + self._direction
+        if following <= 0:
+            self._direction = 1
+        if following > self._last:
+            self._direction = -1
+        self.frame = min(max(following, 0), self._last)
+
+
+class _BoundBackground(BoundShift):
+    def __init__(self, simulation: DMControlSimulation, videos: Sequence[Video]) -> None:
+        self._simulation, self._videos = simulation, videos
+        model = simulation.model
+        self._size = int(model.tex_width[SKY])
+        start = int(model.tex_adr[SKY])
+        self._texture = model.tex_data[start : start + 3 * self._size**2]  # a view
+        self._ground = model.material("grid").rgba  # a view
+        self._stock = (int(model.tex_height[SKY]), self._texture.copy(), float(self._ground[3]))
+        model.tex_height[SKY] = self._size  # a square skybox texture serves all six faces
+        self._ground[3] = GROUND_OPACITY.get(simulation.domain, OTHER_GROUND_OPACITY)
+
+    def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
+        random = draws("distracting background", seed, episode)
+        self._video = self._videos[int(random.integers(len(self._videos)))]
+        self._walk = BackAndForth(self._video.num_frames, random)
+        self._pictures: dict[int, np.ndarray] = {}  # of this video, up to 200 MB
+        self._shown: int | None = None
+        return {"background": self._video.name}
+
+    def after_control_step(self, count: int) -> None:
+        if count % PERIOD == 0:
+            self._walk.advance()
+
+    def before_render(self, step: int) -> None:
+        number = self._walk.frame
+        if number == self._shown:
+            return
+        if number not in self._pictures:
+            self._pictures[number] = self._video.frame(number, self._size).ravel()
+        self._texture[:] = self._pictures[number]
+        self._simulation.upload_texture(SKY)
+        self._shown = number
+
+    def close(self) -> None:
+        """Gives sky and ground back what they had in training."""
+        height, texture, opacity = self._stock
+        self._simulation.model.tex_height[SKY] = height
+        self._texture[:], self._ground[3] = texture, opacity
+        self._simulation.upload_texture(SKY)
+        self._pictures = {}
+
+
+def num_videos(intensity: float) -> int:
+    """From how many videos one is drawn; between DMC-GB's intensities, as at the next lower one."""
+    return max(count for least, count in NUM_VIDEOS.items() if least <= intensity)
+
+
+def load_videos(found: FoundAsset, count: int) -> tuple[Video, ...]:
+    """The first `count` videos, or as many procedural ones.
+
+    Raises:
+      MissingAssetError: if one of them is not in the folder.
+    """
+    if found.stand_in:
+        return tuple(_stand_in(number) for number in range(count))
+    wanted = VIDEOS[:count]
+    pictures: dict[str, list[Path]] = {name: [] for name in wanted}
+    for path in found.files:  # sorted by name, so in order
+        if path.parent.name in pictures:
+            pictures[path.parent.name].append(path)
+    missing = [name for name in wanted if not pictures[name]]
+    if missing:
+        raise MissingAssetError(
+            f"{len(missing)} of the {count} DAVIS videos that are shown lack pictures, such as '{missing[0]}': "
+            "unpack DAVIS-2017-trainval-480p.zip as a whole."
+        )
+    return tuple(_real(name, paths) for name, paths in pictures.items())
+
+
+def _real(name: str, paths: Sequence[Path]) -> Video:
+    return Video(name, len(paths), lambda number, size: _square_picture(paths[number], size))
+
+
+def _square_picture(path: Path, size: int) -> np.ndarray:
+    """A picture squeezed to a square with Pillow's default filter (bicubic), uint8 (size, size, 3)."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB").resize((size, size)))
+    except OSError as error:
+        raise CorruptAssetError(f"Cannot read the picture '{path}' ({error}).") from error
+
+
+def _stand_in(number: int) -> Video:
+    from PIL import Image
+
+    from harness.video import procedural_video
+
+    def frame(index: int, size: int) -> np.ndarray:
+        small = procedural_video(number, STAND_IN_FRAMES, STAND_IN_SIZE)[index]
+        return np.asarray(Image.fromarray(small).resize((size, size)))
+
+    return Video(f"stand-in {number}", STAND_IN_FRAMES, frame)
