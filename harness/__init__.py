@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import wrapt
+
 if TYPE_CHECKING:
     from harness.api import evaluate, make_env
 
 __all__ = ["evaluate", "make_env"]
+
+
+def _register_ids(_: Any) -> None:
+    from harness.gym_ids import register
+
+    register()
+
+
+# At once if Gymnasium is loaded, else as soon as it is: importing it here would cost every command half a second.
+wrapt.register_post_import_hook(_register_ids, "gymnasium")
 
 
 def __getattr__(name: str) -> Any:

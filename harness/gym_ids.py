@@ -1,7 +1,8 @@
 """Gymnasium ids of every suite x task x setting, so that `gymnasium.make` works in any other library.
 
 `harness/<suite>-<task>-<setting>-v<version>`; where a suite has one shifted setting, `harness/<suite>-<task>-v<n>`
-means that one. Gymnasium calls `register` by itself through the entry point in pyproject.toml.
+means that one. `import harness` is enough, before or after Gymnasium is imported; so is the id
+`harness:harness/<suite>-<task>-v<n>` where only a string can be given.
 """
 
 from __future__ import annotations
@@ -24,15 +25,10 @@ def register() -> None:
                 _register(f"{suite.name}-{task}-v{suite.version}", suite.name, task, suite.settings[0].name)
 
 
-def _register(id_without_namespace: str, suite: str, task: str, setting: str) -> None:
-    full_id = f"{NAMESPACE}/{id_without_namespace}"
-    if full_id in gymnasium.registry:
-        return
-    entry_point = "harness.gym_ids:make_registered"
-    kwargs = {"suite": suite, "task": task, "setting": setting}
-    # The entry point's plugin loader sets the namespace itself, a direct call does not.
-    current = gymnasium.envs.registration.current_namespace
-    gymnasium.register(id_without_namespace if current else full_id, entry_point=entry_point, kwargs=kwargs)
+def _register(name: str, suite: str, task: str, setting: str) -> None:
+    if f"{NAMESPACE}/{name}" not in gymnasium.registry:
+        kwargs = {"suite": suite, "task": task, "setting": setting}
+        gymnasium.register(f"{NAMESPACE}/{name}", entry_point="harness.gym_ids:make_registered", kwargs=kwargs)
 
 
 def make_registered(
