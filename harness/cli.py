@@ -25,6 +25,8 @@ assets_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Third-party files: what is there, get, check."
 )
 app.add_typer(assets_app, name="assets")
+demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
+app.add_typer(demos_app, name="demos")
 
 AssetsOption = Annotated[
     str | None, typer.Option("--assets", help="Folders with third-party files, before $HARNESS_ASSETS.")
@@ -232,6 +234,54 @@ def assets_verify(
     rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or ())
     _show(rows, as_json)
     raise typer.Exit(verify_status(rows, names or ()))
+
+
+@demos_app.command("collect")
+def demos_collect(
+    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
+    task: Annotated[str, typer.Option(help="One of its tasks.")],
+    episodes: Annotated[int, typer.Option(help="Demonstrations to keep.")] = 25,
+    seed: Annotated[int, typer.Option(help="Stream of the episodes that are tried.")] = 0,
+    source: Annotated[
+        str, typer.Option(help="expert (a policy plays) or human (recorded actions are replayed).")
+    ] = "expert",
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: demos/<suite>-<task>-<source>")] = None,
+    pictures: Annotated[bool, typer.Option(help="Store pictures, not states alone.")] = True,
+    noisy: Annotated[bool, typer.Option(help="Draw the expert's actions instead of taking the mean.")] = False,
+    keep_failures: Annotated[bool, typer.Option(help="Keep unsuccessful episodes of an expert too.")] = False,
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+) -> None:
+    """Collect demonstrations of one task; goes on where it was stopped."""
+    from harness.assets import AssetStore
+    from harness.demos import collect_demos
+    from harness.plan import check_writable
+    from harness.registry import load_suite
+    from harness.spec import check_profile
+
+    chosen = load_suite(suite)
+    chosen.check_task(task)
+    if source not in ("expert", "human"):
+        raise unknown("source", source, ["expert", "human"])
+    if episodes < 1 or seed < 0:
+        raise UsageError("--episodes must be at least 1 and --seed at least 0.")
+    folder = out or Path("demos") / f"{chosen.name}-{task}-{source}"
+    check_writable(folder)
+    demos = collect_demos(
+        chosen,
+        task,
+        episodes=episodes,
+        seed=seed,
+        out=folder,
+        store=AssetStore.from_environment(assets, allow_stand_ins=False),
+        source=source,  # type: ignore[arg-type]
+        pictures=pictures,
+        noisy=noisy,
+        successes_only=False if keep_failures else None,
+        profile=check_profile(profile),
+        progress=lambda kept, tried: typer.echo(f"{kept}/{episodes} kept of {tried} tried", err=True),
+    )
+    typer.echo(json.dumps({"folder": str(folder), **demos.record}, indent=2))
 
 
 def _show(rows: Any, as_json: bool) -> None:
