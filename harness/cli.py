@@ -64,6 +64,10 @@ def run_command(
         list[str] | None,
         typer.Option("--set", help="A setting of the agent (key=value) or of the protocol (protocol.key=value)."),
     ] = None,
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(help="One more setting, [SETTING+]NAME=VALUE[+NAME=VALUE...] (harness list shifts); repeatable."),
+    ] = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
@@ -90,6 +94,7 @@ def run_command(
             threads=threads,
             device=device,
             settings=set_ or (),
+            shifts=shift or (),
             profile=profile,
             assets=assets,
             runs=runs,
@@ -142,14 +147,20 @@ def _run_table(plan: Any, fmt: str) -> str:
 
 @app.command("list")
 def list_command(
-    kind: Annotated[str, typer.Argument(help="suites, tasks, agents or presets")],
+    kind: Annotated[str, typer.Argument(help="suites, tasks, agents, shifts or presets")],
     suite: Annotated[str | None, typer.Option(help="For tasks: only of this suite.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List suites, tasks, agents or presets."""
+    """List suites, tasks, agents, shifts or presets."""
     from harness import listing
 
-    kinds = {"suites": listing.suites, "tasks": listing.tasks, "agents": listing.agents, "presets": listing.presets}
+    kinds = {
+        "suites": listing.suites,
+        "tasks": listing.tasks,
+        "agents": listing.agents,
+        "shifts": listing.shifts,
+        "presets": listing.presets,
+    }
     if kind not in kinds:
         raise unknown("list", kind, kinds)
     if suite is not None and kind != "tasks":
@@ -170,16 +181,17 @@ def doctor_command() -> None:
 def preview_command(
     suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
     task: Annotated[list[str] | None, typer.Option(help="A task; repeat for several. Default: all.")] = None,
+    shift: Annotated[list[str] | None, typer.Option(help="One more setting, as in harness run; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: <suite>.png")] = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
 ) -> None:
     """Draw every task and setting of a suite, as the agent sees them, into one PNG."""
     from harness.assets import AssetStore
-    from harness.registry import load_suite
+    from harness.registry import add_shifts, load_suite
     from harness.spec import check_profile
 
-    chosen = load_suite(suite)
+    chosen = add_shifts(load_suite(suite), shift or ())
     tasks = [chosen.check_task(name) for name in task or chosen.tasks]
     path = out or Path(f"{chosen.name}.png")
     if not path.parent.is_dir():

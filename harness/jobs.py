@@ -15,7 +15,7 @@ from harness.environment import PixelEnv, make_env
 from harness.files import disk_errors
 from harness.plan import TaskPlan
 from harness.policies import load_policy_source, store_policy
-from harness.registry import load_agent, load_suite
+from harness.registry import add_shifts, load_agent, load_suite
 from harness.rollout import play_episode
 from results.rows import Row, canonical_json
 
@@ -33,6 +33,7 @@ class World:
     """What both kinds of job need to build environment and agent again in a worker; picklable."""
 
     suite_name: str
+    shifts: tuple[str, ...]
     agent_name: str
     plan: TaskPlan
     seed: int
@@ -43,7 +44,7 @@ class World:
     def make_env(self, setting: str) -> PixelEnv:
         """The environment of this task in one of the suite's settings."""
         return make_env(
-            load_suite(self.suite_name),
+            add_shifts(load_suite(self.suite_name), self.shifts),
             self.plan.task,
             setting,
             assets=self.store,

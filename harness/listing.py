@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.presets import PRESETS
-from harness.registry import agent_names, load_agent, load_suite, suite_names
+from harness.registry import agent_names, load_agent, load_suite, shift_axes, suite_names
 
 
 def suites() -> list[dict[str, Any]]:
@@ -55,6 +55,23 @@ def agents() -> list[dict[str, Any]]:
             "source": agent.source,
         }
         for agent in map(load_agent, agent_names())
+    ]
+
+
+def shifts() -> list[dict[str, Any]]:
+    """One row per continuous shift: for `--shift name=value`."""
+    return [
+        {
+            "shift": axis.name,
+            "from": f"{axis.low:g}",
+            "to": f"{axis.high:g}",
+            "neutral": f"{axis.neutral:g}",
+            "unit": axis.unit,
+            "domains": " ".join(domain.rpartition(".")[2] for domain in axis.domains),
+            "description": axis.description,
+            "source": axis.source,
+        }
+        for axis in shift_axes().values()
     ]
 
 

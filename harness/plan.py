@@ -20,7 +20,7 @@ from harness.assets import AssetStore, FoundAsset
 from harness.errors import CheckpointError, UsageError, unknown
 from harness.policies import PolicySource, find_policies
 from harness.presets import Preset, load_preset
-from harness.registry import load_agent, load_suite
+from harness.registry import add_shifts, load_agent, load_suite
 from harness.spec import OPEN_FIELDS, Protocol, Suite, check_profile
 from results.rows import short_hash
 
@@ -44,6 +44,7 @@ class RunOptions:
     threads: int | None = None
     device: str = "auto"
     settings: Sequence[str] = ()  # key=value
+    shifts: Sequence[str] = ()  # [setting+]name=value
     profile: str = "standard"
     assets: str | None = None
     runs: Path = Path("runs")
@@ -68,6 +69,7 @@ class RunPlan:
     folder: Path
     suite: Suite
     suite_name: str  # as asked for, importable again in a worker
+    shifts: tuple[str, ...]  # settings added to the suite's own, as asked for
     agent: AgentSpec
     agent_name: str
     preset: Preset
@@ -105,6 +107,8 @@ def make_plan(options: RunOptions) -> RunPlan:
       UsageError: (or one of its kinds) in one sentence, for whatever cannot be.
     """
     suite, agent, preset = load_suite(options.suite), load_agent(options.agent), load_preset(options.preset)
+    own_assets = suite.assets
+    suite = add_shifts(suite, options.shifts)
     check_profile(options.profile)
     check_writable(options.runs)
     asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
@@ -122,6 +126,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         folder=options.runs,
         suite=suite,
         suite_name=options.suite,
+        shifts=tuple(options.shifts),
         agent=agent,
         agent_name=options.agent,
         preset=preset,
@@ -136,7 +141,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         found=found,
         policies=policies,
     )
-    run_id = _run_id(plan)
+    run_id = _run_id(plan, own_assets)
     chosen = tuple(task for task in plans if task.task in asked)
     return replace(plan, run_id=run_id, folder=options.runs / run_id, tasks=chosen)
 
@@ -350,14 +355,17 @@ def _with_hash(
     return replace(plan, config_hash=short_hash(facts))
 
 
-def _run_id(plan: RunPlan) -> str:
-    """Same facts, same run: tasks, seeds and episodes may grow within a run, everything else makes another one."""
+def _run_id(plan: RunPlan, own_assets: Sequence[str]) -> str:
+    """Same facts, same run: tasks, seeds, episodes and added settings may grow within a run, nothing else may."""
+    names = dict.fromkeys(own_assets)
+    for task in plan.tasks if plan.trains else ():
+        names.update(dict.fromkeys(plan.agent.required_assets(plan.agent.config(**task.config))))
     facts = {
         "suite": [plan.suite.name, plan.suite.version],
         "agent": [plan.agent_name, plan.agent.version],
         "hashes": [[task.task, task.config_hash] for task in plan.tasks],
         "protocol": [[_numbers(task.protocol), task.protocol.action_repeat[task.task]] for task in plan.tasks],
-        "assets": {name: found.identity for name, found in plan.found.items()},
+        "assets": {name: plan.found[name].identity for name in names},
         "policies": sorted([*key, source.digest] for key, source in plan.policies.items()),
         "compute": [plan.device, plan.threads, plan.profile],
         "packages": provenance.package_versions(),

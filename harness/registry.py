@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from harness.agent import AgentSpec
 from harness.errors import UsageError, unknown
-from harness.spec import Suite
+from harness.spec import Setting, Suite
 
 
 def suite_names() -> list[str]:
@@ -36,6 +38,48 @@ def load_suite(name: str) -> Suite:
     if not isinstance(suite, Suite):
         raise UsageError(f"'{name}' is a {type(suite).__name__}, not a harness.spec.Suite.")
     return suite
+
+
+def add_shifts(suite: Suite, texts: Sequence[str]) -> Suite:
+    """The suite with one more setting per text, evaluated beside its own.
+
+    Args:
+      suite: any suite.
+      texts: each `[SETTING+]NAME=VALUE[+NAME=VALUE...]`: axes of `harness list shifts`, on top of one of the suite's
+        settings or, if none is named, of the training setting.
+    Raises:
+      UsageError: for a name that does not exist, a value out of range, or an axis of another domain.
+    """
+    added = [_composed(suite, text) for text in dict.fromkeys(texts)]
+    return replace(suite, settings=(*suite.settings, *added))
+
+
+def shift_axes() -> Mapping[str, Any]:
+    """Every continuous shift by name, see `suites/shifts/axes.py`."""
+    return importlib.import_module("suites.shifts.axes").AXES
+
+
+def _composed(suite: Suite, text: str) -> Setting:
+    parts = [part.strip() for part in text.split("+")]
+    base = suite.train if "=" in parts[0] else suite.setting(parts.pop(0))
+    if not parts:
+        raise UsageError(f"--shift takes [setting+]name=value, and '{text}' names no shift.")
+    settings = [_axis_setting(suite, part, text) for part in parts]
+    names = ([] if base == suite.train else [base.name]) + [setting.name for setting in settings]
+    shifts = tuple(shift for setting in settings for shift in setting.shifts)
+    return Setting("+".join(names), (*base.shifts, *shifts))
+
+
+def _axis_setting(suite: Suite, part: str, text: str) -> Setting:
+    name, equals, value = part.partition("=")
+    axis = importlib.import_module("suites.shifts.axes").find_axis(name, suite.domain)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not equals or not math.isfinite(number):
+        raise UsageError(f"--shift takes [setting+]name=value with a number, not '{text}'.")
+    return axis.setting(number)
 
 
 def load_agent(name: str) -> AgentSpec:

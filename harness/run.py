@@ -158,7 +158,7 @@ class Session:
 
     def _world(self, task: TaskPlan, seed: int) -> World:
         plan = self.plan
-        return World(plan.suite_name, plan.agent_name, task, seed, plan.store, plan.device, plan.profile)
+        return World(plan.suite_name, plan.shifts, plan.agent_name, task, seed, plan.store, plan.device, plan.profile)
 
     def _train_job(self, task_name: str, seed: int) -> Job:
         plan = self.plan

@@ -9,7 +9,7 @@ import pytest
 
 from harness.agent import AgentSpec
 from harness.errors import UsageError
-from harness.registry import agent_names, as_policy, load_agent, load_suite, suite_names
+from harness.registry import add_shifts, agent_names, as_policy, load_agent, load_suite, shift_axes, suite_names
 from harness.spec import Suite
 
 
@@ -71,3 +71,42 @@ def test_policies_are_taken_as_they_are() -> None:
     assert as_policy(policy) is policy
     with pytest.raises(UsageError, match="not a int"):
         as_policy(3)
+
+
+def test_a_shift_adds_a_setting_alone_or_on_top_of_another() -> None:
+    suite = load_suite("color_hard")
+    grown = add_shifts(suite, ["camera_roll=10", "color_hard+camera_roll=5+distracting_color=0.1", "camera_roll=0"])
+    added = grown.settings[len(suite.settings) :]
+    assert [setting.name for setting in added] == [
+        "camera_roll=10",
+        "color_hard+camera_roll=5+distracting_color=0.1",
+        "camera_roll=0",
+    ]
+    assert [len(setting.shifts) for setting in added] == [1, 3, 0]
+    assert added[1].shifts[0] == suite.settings[0].shifts[0]
+    assert add_shifts(suite, []) == suite
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("camera_rol=3", "Did you mean 'camera_roll'"),
+        ("camera_roll=400", "goes from -180 to 180"),
+        ("camera_roll=far", "with a number"),
+        ("camera_roll=nan", "with a number"),
+        ("colour_hard+camera_roll=3", "Unknown setting"),
+        ("color_hard", "names no shift"),
+        ("arm_thickness=1", "does not work"),
+    ],
+)
+def test_shifts_that_cannot_be(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        add_shifts(load_suite("color_hard"), [text])
+
+
+def test_every_axis_makes_shifts_within_its_range() -> None:
+    for name, axis in shift_axes().items():
+        assert axis.name == name
+        assert axis.low <= axis.neutral <= axis.high
+        assert axis.setting(axis.neutral).shifts == ()
+        assert len(axis.setting(axis.high).shifts) == 1
