@@ -15,7 +15,7 @@ from suites.shifts.table_texture import TableTexture
 # Relocate is left out: its table is invisible, and RL-ViGen measures these three.
 TASKS = ("door", "hammer", "pen")
 
-# Of RL-ViGen's ten and ten, those that the simulators' packages bring: marble2 (easy) and city1 to city3 (hard) are not.
+# Of RL-ViGen's ten and ten, those that the simulators' packages bring: marble2 (easy) and city1 to 3 (hard) are absent.
 EASY_TABLES = (
     "metaworld/metal2",
     "metaworld/metal1",

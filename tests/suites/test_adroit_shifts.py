@@ -1,0 +1,309 @@
+"""The distractors: their published laws, what they leave alone, and that they can be taken back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.assets import AssetStore
+from harness.environment import make_env
+from harness.registry import load_suite
+from harness.spec import Setting
+from suites.domains.adroit_protocol import TASKS
+from suites.shifts.camera import CameraJitter
+from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, MovingLight, moves
+from suites.shifts.new_object import SHAPES, NewObject
+from suites.shifts.object_color import ObjectColor
+from suites.shifts.scene import draws
+
+pytestmark = pytest.mark.render
+
+ASSETS = AssetStore([], allow_stand_ins=True)
+DISTRACTORS, VIGEN = load_suite("adroit_distractors"), load_suite("adroit_vigen")
+SOLID = "new_object_code"
+
+
+def make(task: str, setting: Setting | str, suite=DISTRACTORS, **options):
+    small = replace(suite.protocol, image_size=64)
+    return make_env(suite, task, setting, assets=ASSETS, profile="fast", protocol=small, **options)
+
+
+def trajectory(env, seed: int, episode: int, num_steps: int) -> np.ndarray:
+    """States and rewards of an episode that closes the hand on things."""
+    env.reset(seed=seed, options={"episode": episode})
+    random, rows = np.random.RandomState(0), []
+    action = np.zeros(env.action_space.shape, np.float32)
+    for _ in range(num_steps):
+        action = np.clip(0.9 * action + random.normal(0.1, 0.4, action.shape), -1, 1).astype(np.float32)
+        _, reward, terminated, _, _ = env.step(action)
+        rows.append(np.append(env.simulation.state(), reward))
+        if terminated:
+            break
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("suite", [DISTRACTORS, VIGEN], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("task", TASKS)
+def test_physics_and_rewards_are_bit_identical_under_every_visual_shift(suite, task: str) -> None:
+    if task not in suite.tasks:
+        pytest.skip("not a task of this suite")
+    plain = make(task, "train", suite, draw=False)
+    expected = trajectory(plain, 4, 2, 80)
+    assert plain.simulation.data.ncon > 0  # the hand has touched something: contacts are compared too
+    for setting in suite.settings:
+        if setting.name == SOLID:
+            continue
+        env = make(task, setting, suite, draw=False)
+        np.testing.assert_array_equal(trajectory(env, 4, 2, 80), expected, err_msg=setting.name)
+
+
+@pytest.mark.parametrize("setting", [s.name for s in DISTRACTORS.settings if s.name != SOLID])
+def test_pictures_change_and_change_back(setting: str) -> None:
+    """Putting back every field that a shift wrote restores the training picture byte for byte."""
+    train, env = make("door", "train"), make("door", setting)
+    observation, _ = train.reset(seed=1)
+    shifted, _ = env.reset(seed=1)
+    assert not np.array_equal(shifted["pixels"], observation["pixels"])
+    model, nominal = env.simulation.model, train.simulation.model
+    num_geoms = nominal.ngeom  # a new object is the last one
+    for field in ("light_pos", "light_dir", "geom_rgba"):
+        getattr(model, field)[:num_geoms] = getattr(nominal, field)
+    model.geom_rgba[num_geoms:, 3] = 0.0
+    env.simulation.begin_episode(1, 0)
+    restored = env.simulation.render()
+    np.testing.assert_array_equal(restored.transpose(2, 0, 1), observation["pixels"])
+    again, _ = env.reset(seed=1)  # and the shift is back with the next episode
+    np.testing.assert_array_equal(again["pixels"], shifted["pixels"])
+    for each in (train, env):
+        each.close()
+
+
+def test_shifts_draw_each_episode_anew_whatever_came_before() -> None:
+    env = make("hammer", "combined", draw=False)
+    told = {number: env.reset(seed=3, options={"episode": number})[1]["shift"] for number in (0, 1, 2)}
+    assert len({str(facts) for facts in told.values()}) == 3
+    assert set(told[0]) >= {"light_pos", "light_dir", "color_factor", "color_offset", "object"}
+    for number in (2, 0, 1):
+        assert env.reset(seed=3, options={"episode": number})[1]["shift"] == told[number]
+    assert env.reset(seed=4, options={"episode": 0})[1]["shift"] != told[0]
+
+
+def test_another_process_gives_the_same_pictures() -> None:
+    code = (
+        "from tests.suites.test_adroit_shifts import *\n"
+        "import hashlib\n"
+        "env = make('relocate', 'combined')\n"
+        "rows = trajectory(env, 9, 3, 3)\n"
+        "print(hashlib.sha256(rows.tobytes() + env.simulation.render().tobytes()).hexdigest())\n"
+    )
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) == 64
+
+
+def test_lights_are_drawn_from_rrls_boxes() -> None:
+    boxes = {
+        "light_position": ("light_pos", (-1, -1, 2), (0.5, 0.5, 5)),
+        "light_direction": ("light_dir", (-0.25, -0.25, -1), (0.25, 0.25, -0.5)),
+    }
+    for setting, (field, low, high) in boxes.items():
+        env = make("hammer", setting, draw=False)
+        values = []
+        for number in range(200):
+            _, info = env.reset(seed=0, options={"episode": number})
+            values.append(getattr(env.simulation.model, field)[0].copy())
+            np.testing.assert_allclose(info["shift"][field][0], values[-1], atol=1e-4)
+        middle, side = (np.array(low) + high) / 2, np.subtract(high, low)
+        assert (np.array(values) >= low).all()
+        assert (np.array(values) <= high).all()
+        np.testing.assert_allclose(np.mean(values, axis=0), middle, atol=0.1 * side.max())
+        np.testing.assert_allclose(np.std(values, axis=0), side / 12**0.5, rtol=0.2)
+        np.testing.assert_allclose(env.simulation.data.light_xpos, env.simulation.model.light_pos)
+
+
+def test_intensity_scales_a_shift_from_nothing() -> None:
+    for shift, field in ((LightPosition(), "light_pos"), (LightDirection(), "light_dir")):
+        drawn = {}
+        for intensity in (0.0, 0.5, 1.0):
+            env = make("door", Setting("x", (replace(shift, intensity=intensity),)), draw=False)
+            env.reset(seed=2)
+            drawn[intensity] = getattr(env.simulation.model, field).copy()
+        nominal = getattr(make("door", "train", draw=False).simulation.model, field)
+        np.testing.assert_allclose(drawn[0.0], nominal, atol=1e-12)
+        np.testing.assert_allclose(drawn[0.5], (nominal + drawn[1.0]) / 2, atol=1e-6)
+        assert not np.allclose(drawn[1.0], nominal)
+    base = np.array([[0.5, 0.2, 0.9]])
+    np.testing.assert_array_equal(replace(ObjectColor(), intensity=0.0).paint(base, 0, 3), base)
+
+
+def test_object_colours_follow_the_published_law() -> None:
+    base = np.array([[0.5, 0.5, 0.5], [1.0, 0.0, 0.0]])
+    paper, code = ObjectColor(mode="paper"), ObjectColor(mode="code")
+    laws = [code.draw(7, number) for number in range(60)]
+    assert all(0.8 <= factor <= 1.2 and np.abs(offset).max() <= 0.52 for factor, offset in laws)
+    assert np.std([offset for _, offset in laws]) == pytest.approx(0.52 / 3**0.5, rel=0.2)
+    walked = base
+    for number, (factor, offset) in enumerate(laws):
+        walked = factor * walked + offset
+        np.testing.assert_allclose(code.paint(base, 7, number), walked)  # on top of what the last episode left
+        np.testing.assert_allclose(paper.paint(base, 7, number), np.clip(factor * base + offset, 0, 1))
+    assert not ((walked >= 0) & (walked <= 1)).all()  # unclipped, it leaves the range of colours
+
+
+def test_only_the_tasks_objects_are_painted() -> None:
+    expected = {"door": 8, "hammer": 6, "pen": 8, "relocate": 1}
+    for task in TASKS:
+        train, env = make(task, "train", draw=False).simulation.model, make(task, "object_color", draw=False)
+        env.reset(seed=0)
+        painted = (env.simulation.model.geom_rgba != train.geom_rgba).any(axis=1)
+        names = {train.body(body).name for body in train.geom_bodyid[painted]}
+        assert painted.sum() == expected[task]
+        assert names == set(env.simulation.object_bodies)
+        np.testing.assert_array_equal(env.simulation.model.geom_rgba[:, 3], train.geom_rgba[:, 3])
+
+
+def test_the_published_new_object_is_red_round_at_the_origin_and_solid() -> None:
+    drawings = [NewObject(mode="code").draw(1, number) for number in range(200)]
+    assert {SHAPES[drawn.shape] for drawn in drawings} == {"sphere", "capsule", "ellipsoid", "cylinder"}
+    for drawn in drawings:
+        assert ((drawn.size >= 0.03) & (drawn.size <= 0.04)).all()
+        assert drawn.rgb.tolist() == [1, 0, 0]
+        assert drawn.position.tolist() == [0, 0, 0]
+    paper = [NewObject(mode="paper").draw(1, number) for number in range(200)]
+    assert {SHAPES[drawn.shape] for drawn in paper} == set(SHAPES)
+    places = np.array([drawn.position for drawn in paper])
+    assert (places.min(axis=0) >= (-0.3, -0.3, 0.04)).all()
+    assert (places.max(axis=0) <= (0.3, 0.1, 0.04)).all()
+    assert np.std(places, axis=0)[:2].min() > 0.08
+
+
+@pytest.mark.parametrize("mode", ["paper", "code"])
+def test_the_new_object_is_where_it_says_and_bounded_as_mujoco_would(mode: str) -> None:
+    import mujoco
+
+    shift = NewObject(mode=mode)
+    env = make("hammer", Setting("x", (shift,)), draw=False)
+    seen = set()
+    for number in range(30):
+        _, info = env.reset(seed=0, options={"episode": number})
+        model, data, drawn = env.simulation.model, env.simulation.data, shift.draw(0, number)
+        np.testing.assert_allclose(data.geom("new_object").xpos, drawn.position, atol=1e-12)
+        name = info["shift"]["object"]
+        size = " ".join(map(str, drawn.size))
+        alone = mujoco.MjModel.from_xml_string(
+            f"<mujoco><worldbody><body><geom type='{name}' size='{size}'/></body></worldbody></mujoco>"
+        )
+        geom = model.geom("new_object")
+        assert geom.type[0] == alone.geom_type[0]
+        assert geom.rbound[0] == pytest.approx(alone.geom_rbound[0])
+        np.testing.assert_allclose(model.geom_aabb[geom.id], alone.geom_aabb[0], atol=1e-12)
+        body = model.body("new_object").id
+        assert model.body_bvhnum[body] == (mode == "code")  # what cannot be hit is in no collision tree
+        if mode == "code":
+            np.testing.assert_allclose(model.bvh_aabb[model.body_bvhadr[body]], alone.bvh_aabb[0], atol=1e-12)
+        seen.add(name)
+    assert seen == set(SHAPES if mode == "paper" else SHAPES[:4])
+
+
+def test_only_the_published_new_object_can_be_hit() -> None:
+    for setting, solid in (("new_object", False), (SOLID, True)):
+        env = make("door", setting, draw=False)
+        assert env.reset(seed=0)
+        model, data = env.simulation.model, env.simulation.data
+        model.body_pos[model.body("new_object").id] = data.body("palm").xpos
+        env.step(np.zeros(28, np.float32))
+        object_geom = model.geom("new_object").id
+        touched = any(object_geom in contact.geom for contact in data.contact[: data.ncon])
+        assert touched is solid
+    assert NewObject(mode="code").changes_shapes
+    assert not NewObject(mode="paper").changes_shapes
+
+
+def test_moving_light_bounces() -> None:
+    turn, place, direction, path = 5, 0, 1, []
+    for _ in range(60):  # as published: turn round once the distance is reached, then move
+        if abs(place) >= turn:
+            direction = -direction
+        place += direction
+        path.append(place)
+    assert [moves(count, turn=turn) for count in range(1, 61)] == path
+    shift = MovingLight(step=0.12, reach=3.0)
+    env = make("door", Setting("x", (shift,)))
+    env.reset(seed=0)
+    home = env.simulation.model.light_pos[0, 1].copy()
+    for count in range(1, 4):
+        env.step(np.zeros(28))
+        assert env.simulation.data.light_xpos[0, 1] == pytest.approx(home + 0.12 * count)
+    env.reset()
+    assert env.simulation.data.light_xpos[0, 1] == pytest.approx(home)
+    env.close()
+
+
+def test_vigens_offsets_stay_in_their_bounds() -> None:
+    nominal = make("pen", "train", VIGEN, draw=False).simulation.model
+    shifts = (LightOffset((1.0, 1.0, 0.5)), LightColor(0.2, 0.4, 2.5), CameraJitter(0.07, 0.08, -10, 10))
+    env = make("pen", Setting("x", shifts), VIGEN, draw=False)
+    fovs = set()
+    for number in range(100):
+        env.reset(seed=0, options={"episode": number})
+        model = env.simulation.model
+        assert (np.abs(model.light_pos - nominal.light_pos) <= (1.0, 1.0, 0.5)).all()
+        assert (model.light_diffuse >= 0.4 * 0.5 - 1e-6).all()
+        assert (model.light_diffuse <= 2.5 * 0.9 + 1e-6).all()
+        moved = model.cam_pos - nominal.cam_pos
+        assert np.abs(moved).max() <= 0.07 + 1e-12
+        np.testing.assert_allclose(moved, moved[:1].repeat(model.ncam, 0), atol=1e-12)  # one draw for all
+        np.testing.assert_allclose(np.linalg.norm(model.cam_quat, axis=1), 1.0)
+        fovs.add(int(model.cam_fovy[0]) - 45)
+    assert min(fovs) >= -10
+    assert max(fovs) <= 9
+    assert len(fovs) > 15
+
+
+def test_a_sky_video_fills_the_sky_and_nothing_else() -> None:
+    plain, env = make("pen", "background_color_easy", VIGEN), make("pen", "background_video_easy", VIGEN)
+    _, info = env.reset(seed=0)
+    key = env._shifts[0]._key
+    before = env.simulation.render()  # without the video
+    sky = (before == key).all(axis=2)
+    assert 0.05 < sky.mean() < 0.6
+    picture = env.render()
+    np.testing.assert_array_equal(picture[~sky], before[~sky])
+    frames = env._shifts[0]._frames
+    np.testing.assert_array_equal(picture[sky], frames[0][sky])
+    assert info["shift"]["video"] == 1
+    env.step(np.zeros(24))
+    assert env._shifts[0]._count == 2  # action repeat 2: two frames on
+    plain.reset(seed=0)
+    color = plain.render()[sky]
+    assert len(np.unique(color, axis=0)) == 1
+    for each in (plain, env):
+        each.close()
+
+
+def test_table_textures_take_turns() -> None:
+    from suites.adroit_vigen import EASY_TABLES, HARD_TABLES
+
+    assert (len(EASY_TABLES), len(HARD_TABLES)) == (9, 7)
+    env = make("door", "table_texture_hard", VIGEN)
+    told, pictures = [], set()
+    for number in range(8):
+        _, info = env.reset(seed=0, options={"episode": number})
+        told.append(info["shift"]["texture"])
+        pictures.add(env.render().tobytes())
+    assert told == [*HARD_TABLES[1:], *HARD_TABLES[:2]]
+    assert len(pictures) >= 7
+    env.close()
+
+
+def test_streams_of_shifts_are_independent() -> None:
+    values = {name: draws(name, 1, 2).random() for name in ("light_position", "light_direction", "object")}
+    assert len(set(values.values())) == 3
+    assert draws("object", 1, 2).random() == values["object"] != draws("object", 2, 1).random()
