@@ -116,7 +116,7 @@ class MetaworldSimulation(Simulation):
         ever = {_join("any_step", name): holds for name, holds in self._ever.items()}
         return {**ever, **{_join("final_step", name): holds for name, holds in self._now.items()}}
 
-    def full_state(self) -> np.ndarray:
+    def observe_state(self) -> np.ndarray:
         """Metaworld's own observation with the goal, float64 (39,); what scripted policies act on."""
         return self._observation
 
@@ -151,16 +151,16 @@ class Expert:
       UsageError: for an unknown task.
     """
 
+    identity = "metaworld's scripted policy"
+
     def __init__(self, task: str) -> None:
         if task not in TASKS:
             raise unknown("task", task, TASKS)
         self._policy = ENV_POLICY_MAP[stock_name(task)]()  # type: ignore[abstract]
 
-    identity = "metaworld's scripted policy"
-
     def act(self, simulation: MetaworldSimulation) -> np.ndarray:
         """The action for the simulation as it is now, float32 (4,), values in [-1, 1]."""
-        return np.clip(self._policy.get_action(simulation.full_state()), -1.0, 1.0).astype(np.float32)
+        return np.clip(self._policy.get_action(simulation.observe_state()), -1.0, 1.0).astype(np.float32)
 
 
 def expert(task: str, assets: AssetStore | None = None) -> Expert:

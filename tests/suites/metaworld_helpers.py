@@ -29,7 +29,7 @@ def random_actions(num_steps: int) -> np.ndarray:
 def physics(simulation: Any, seed: int, episode: int, actions: np.ndarray) -> tuple:
     """Every state, reward and success of an episode with given actions; exact, so comparable with ==."""
     simulation.begin_episode(seed, episode)
-    history = [(simulation.state().tobytes(), simulation.full_state().tobytes())]
+    history = [(simulation.state().tobytes(), simulation.observe_state().tobytes())]
     for action in actions:
         result = simulation.step(action)
         successes = tuple(sorted(simulation.successes().items()))

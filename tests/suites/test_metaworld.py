@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import mujoco
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 from metaworld.env_dict import ENV_CLS_MAP
 
+from harness.demos import collect_demos
 from harness.errors import UsageError
 from harness.gym_ids import register
+from harness.spec import Suite
 from suites.domains import metaworld
 from suites.domains.metaworld_protocol import TABLE, TASKS
+from suites.drawerworld import SUITE as DRAWERWORLD
 from suites.metaworld_visual import SUITE, TABLES
 from suites.shifts.camera import CameraJitter
 from suites.shifts.scene_light import SceneLight
@@ -57,7 +61,7 @@ def test_an_episode_is_what_metaworld_makes_of_the_same_random_stream(task: str)
     for action in random_actions(30):
         observation, reward, *_ = stock.step(action)
         assert ours.step(action).reward == reward
-        np.testing.assert_array_equal(ours.full_state()[:36], observation[:36])
+        np.testing.assert_array_equal(ours.observe_state()[:36], observation[:36])
         np.testing.assert_array_equal(ours.data.qpos, stock.data.qpos)
         np.testing.assert_array_equal(ours.data.qvel, stock.data.qvel)
 
@@ -91,7 +95,7 @@ def test_first_state_shows_goal_and_objects_of_this_episode() -> None:
     simulation = make_metaworld("drawer_open")
     for episode in range(3):
         simulation.begin_episode(0, episode)
-        state = simulation.full_state()
+        state = simulation.observe_state()
         x = simulation.model.body("drawer").pos[0]
         np.testing.assert_allclose(state[4:7], [x, 0.73, 0.09], atol=1e-6)
         np.testing.assert_allclose(state[36:], [x, 0.9 - 0.16 - 0.2, 0.09], atol=1e-9)
@@ -270,3 +274,14 @@ def test_many_simulations_draw_in_turn_without_disturbing_each_other() -> None:
     for simulation in together:
         simulation.close()
     assert len({picture.tobytes() for picture in alone}) == len(alone)
+
+
+@pytest.mark.parametrize(("suite", "task"), [(SUITE, "push"), (DRAWERWORLD, "drawer_close")])
+def test_experts_demonstrate_through_the_environment(suite: Suite, task: str, tmp_path: Path) -> None:
+    demos = collect_demos(suite, task, episodes=3, seed=0, out=tmp_path / "demos", store=STAND_INS, pictures=False)
+    assert len(demos) == 3
+    for demo in demos:
+        assert demo.actions.shape == (suite.protocol.episode_frames // 2, 4)
+        assert np.abs(demo.actions).max() <= 1.0
+        assert demo.states is not None
+        assert demo.states.shape == (len(demo.actions) + 1, 39)
