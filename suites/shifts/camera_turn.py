@@ -71,6 +71,7 @@ class _BoundTurn(BoundShift):
 
     def __init__(self, simulation: DMControlSimulation, turns: list[np.ndarray], *, shuffled: bool) -> None:
         self._simulation, self._turns, self._shuffled = simulation, turns, shuffled
+        self._camera = simulation.model.camera(simulation.camera).id
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         place = episode % len(self._turns)
@@ -80,7 +81,7 @@ class _BoundTurn(BoundShift):
 
     def before_render(self, step: int) -> None:
         """Each step of the physics puts the stock pose back, so that turns never add up over pictures."""
-        pose = self._simulation.data.cam_xmat[self._simulation.camera]
+        pose = self._simulation.data.cam_xmat[self._camera]
         pose[:] = (pose.reshape(3, 3) @ self._turn).ravel()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from suites.domains.dmcontrol import DMControlSimulation
 
 SIZE = 256  # pixels, height and width of a picture on the screen
+STAND_IN_SIZE = 128  # pixels, enlarged like the videos
 COMPILED_SIZE = 512  # pixels of the texture as declared; only its first SIZE x SIZE values are used
 SCREEN = "video_screen"
 
@@ -156,17 +156,21 @@ def video_shown(seed: int, episode: int, present: list[int]) -> int:
 
 
 def pictures(path: Path) -> Iterator[np.ndarray]:
-    """Every frame of a video squeezed to the screen's size with Pillow's default filter (bicubic)."""
-    from PIL import Image
-
+    """Every frame of a video, at the screen's size."""
     from harness.video import iterate
 
-    for picture in iterate(path):
-        yield np.asarray(Image.fromarray(picture).resize((SIZE, SIZE)))
+    return map(on_screen, iterate(path))
 
 
 def stand_in_pictures(number: int) -> Iterator[np.ndarray]:
     """A procedural video instead."""
     from harness.video import procedural_video
 
-    return itertools.chain(procedural_video(number, STAND_IN_FRAMES, SIZE))
+    return map(on_screen, procedural_video(number, STAND_IN_FRAMES, STAND_IN_SIZE))
+
+
+def on_screen(picture: np.ndarray) -> np.ndarray:
+    """Squeezes uint8 (H, W, 3) to the screen's size with Pillow's default filter (bicubic)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE)))
