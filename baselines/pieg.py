@@ -44,6 +44,7 @@ AGENT = AgentSpec(
     description="DrQ-v2 on an early layer of a frozen ImageNet ResNet-18, overlay augmentation.",
     source="Yuan et al. 2022; gemcollector/PIE-G@3588cf8",
     config=Config,
+    min_frame_stack=2,  # it takes differences of frames
     published_names=("PIE-G",),
     task_settings=drqv2.TASK_SETTINGS,
     preset_settings={

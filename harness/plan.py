@@ -312,6 +312,11 @@ def _plan_task(
     protocol = suite.protocol.for_task(task)
     for name, value in protocol_settings.items():
         protocol = protocol.replace(task, name, value)
+    if protocol.frame_stack < agent.min_frame_stack:
+        raise UsageError(
+            f"Agent {agent.name} needs at least {agent.min_frame_stack} stacked frames and {suite.name} has "
+            f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.min_frame_stack + 1}."
+        )
     published = protocol.train_frames[task]
     frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)
     source = _any_policy(policies, task)

@@ -60,6 +60,8 @@ class PIEG(DDPG):
     ) -> None:
         if context.frame_stack < 2:
             raise UsageError("PIE-G takes differences of frames: frame_stack must be at least 2.")
+        if pixel_shape(context)[0] != 3 * context.frame_stack:
+            raise UsageError("PIE-G takes pictures of one camera; this task has several.")
         self._missing: MissingAssetError | None = None
         if backbone is None:
             backbone, weights = self._load_backbone(context, config)

@@ -112,6 +112,7 @@ def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
         ({"settings": ["rate=7"]}, "less than or equal to 1"),
         ({"settings": ["rate=fast"]}, "rate"),
         ({"settings": ["protocol.image_size=0"]}, "at least 1"),
+        ({"agent": "pieg", "settings": ["protocol.frame_stack=1"]}, "at least 2 stacked frames"),
         ({"checkpoint": Path("/no/such/place")}, "no checkpoint"),
         ({"checkpoint": Path(__file__)}, "is a file"),
         ({"checkpoint": Path(__file__).parent}, "holds no policy"),

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -189,3 +190,9 @@ def test_lower_precision_of_the_frozen_part_is_close_and_only_on_request() -> No
     assert features[1].dtype == torch.float32
     difference = (features[0] - features[1]).abs().mean() / features[0].abs().mean()
     assert 0 < difference < 0.03
+
+
+def test_several_cameras_are_refused() -> None:
+    space = gymnasium.spaces.Box(0, 255, (27, 24, 24), np.uint8)
+    with pytest.raises(UsageError, match="one camera"):
+        PIEG(make_context(observation_space=space), pieg.Config(**SMALL))
