@@ -16,7 +16,8 @@ from harness.environment import make_env
 from harness.errors import CorruptAssetError, MissingAssetError
 from harness.video import decode, procedural_video, resize
 from suites import video_easy, video_hard
-from suites.domains.dmcontrol import TASKS, make_simulation
+from suites.domains.dmcontrol import make_simulation
+from suites.domains.dmcontrol_protocol import TASKS
 from suites.shifts.video import (
     KEY_SHA256,
     VideoBackground,
