@@ -7,15 +7,19 @@ differ in length; every seed weighs the same.
 episodes within each drawn seed. Seeds come first because two trainings differ by far more than two episodes of one:
 pooling all episodes would claim a precision that no repetition has. With one seed only episodes are drawn, and the
 interval says nothing about training again. Means over tasks draw seeds and episodes within each task (tasks are strata,
-they are not a sample). With few seeds a percentile bootstrap is narrow (its variance lacks a factor n/(n-1)): with
-normally distributed seeds, a nominal 95 % covers about 86 % for five of them and 91 % for ten. That is stated rather
-than corrected, to stay comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.13264).
+they are not a sample). A gap between two settings draws seeds in pairs, and episodes too where both settings have the
+same ones: episode i of an evaluation seed starts from the same state in every setting.
+
+With few seeds a percentile bootstrap is narrow (its variance lacks a factor n/(n-1)): with normally distributed seeds, a
+nominal 95 % covers about 86 % for five of them and 91 % for ten. That is stated rather than corrected, to stay
+comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.13264).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +27,22 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Samples = Sequence[ArrayLike]
 Interval = tuple[float, float]
+
+
+class Pair(NamedTuple):
+    """What the same training seeds gave on one task in two settings.
+
+    Attributes:
+      train: samples in the training setting.
+      shifted: samples of the same seeds, in the same order, in the shifted setting.
+      same_episodes: per seed, whether both settings hold the same episodes in the same order; if so they are drawn in
+        pairs, else each on their own.
+    """
+
+    train: Samples
+    shifted: Samples
+    same_episodes: Sequence[bool]
+
 
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
@@ -53,8 +73,8 @@ def success_interval(
 ) -> Interval | None:
     """The interval of a success rate, the `mean` of zeros and ones.
 
-    With one seed, Wilson's interval of the binomial. With several, the bootstrap, unless all episodes came out alike:
-    it would then have no width, and Wilson's interval of all episodes together is given.
+    With one seed, Wilson's interval of the binomial. With several, the bootstrap, unless it has no width because all
+    episodes came out alike: then Wilson's interval of all episodes together.
 
     Raises:
       ValueError: as `mean`, or if a value is neither 0 nor 1.
@@ -67,8 +87,8 @@ def task_success_interval(
 ) -> Interval | None:
     """The interval of a success rate meant over tasks; for one task, `success_interval`.
 
-    The bootstrap over tasks as strata, but Wilson's interval for one task with one seed, and where all episodes came
-    out alike.
+    The bootstrap over tasks as strata, but for one task with one seed, and where the bootstrap has no width because the
+    episodes of each task came out alike, `wilson_sum_interval` of the tasks.
 
     Raises:
       ValueError: as `mean`, or if a value is neither 0 nor 1.
@@ -77,11 +97,12 @@ def task_success_interval(
     pooled = np.concatenate([values for samples in arrays for values in samples])
     if not np.isin(pooled, (0.0, 1.0)).all():
         raise ValueError("Successes must be 0 or 1.")
-    if not all(_has_spread(samples) for samples in arrays):
-        return None
-    if len(arrays) == len(arrays[0]) == 1 or np.ptp(pooled) == 0:
-        return wilson_interval(int(pooled.sum()), len(pooled), level=level)
-    return task_mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
+    interval = task_mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
+    if interval is None or (interval[0] < interval[1] and not len(arrays) == len(arrays[0]) == 1):
+        return interval
+    return wilson_sum_interval(
+        [_proportion(samples) for samples in arrays], [1 / len(arrays)] * len(arrays), level=level
+    )
 
 
 def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL) -> Interval:
@@ -96,6 +117,26 @@ def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL
     return low, 1.0 if num_successes == num_trials else min(1.0, centre + half)
 
 
+def wilson_sum_interval(
+    proportions: Sequence[tuple[int, int]], weights: Sequence[float], *, level: float = LEVEL
+) -> Interval:
+    """The interval of a weighted sum of independent proportions: the squares of their Wilson margins are added.
+
+    Wilson's interval for one proportion, Newcombe's for a difference (R. G. Newcombe 1998, Statistics in Medicine 17,
+    873-890, method 10), in general G. Y. Zou and A. Donner 2008, Statistics in Medicine 27, 1693-1702.
+
+    Args:
+      proportions: (successes, trials) of each.
+      weights: of each; negative to subtract.
+    """
+    centre = below = above = 0.0
+    for (successes, trials), weight in zip(proportions, weights, strict=True):
+        rate = successes / trials
+        margins = sorted(weight * (limit - rate) for limit in wilson_interval(successes, trials, level=level))
+        centre, below, above = centre + weight * rate, below + margins[0] ** 2, above + margins[1] ** 2
+    return centre - float(np.sqrt(below)), centre + float(np.sqrt(above))
+
+
 def gap(train: Samples, shifted: Samples) -> float:
     """The generalization gap: mean in the training setting minus mean in the shifted one.
 
@@ -106,14 +147,25 @@ def gap(train: Samples, shifted: Samples) -> float:
     Raises:
       ValueError: as `mean`, or if the numbers of seeds differ.
     """
-    return task_gap([(train, shifted)])
+    return task_gap([Pair(train, shifted, [False] * len(train))])
 
 
 def gap_interval(
-    train: Samples, shifted: Samples, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+    train: Samples,
+    shifted: Samples,
+    same_episodes: Sequence[bool],
+    *,
+    level: float = LEVEL,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
 ) -> Interval | None:
-    """The interval of `gap`, paired: a drawn seed brings its episodes of both settings, each drawn on their own."""
-    return task_gap_interval([(train, shifted)], level=level, num_resamples=num_resamples, seed=seed)
+    """The interval of `gap`: a drawn seed brings both settings, and so does a drawn episode where both have the same.
+
+    Raises:
+      ValueError: as `gap`, or if a seed said to have the same episodes has unequally many.
+    """
+    pair = Pair(train, shifted, same_episodes)
+    return task_gap_interval([pair], level=level, num_resamples=num_resamples, seed=seed)
 
 
 def task_mean(tasks: Sequence[Samples]) -> float:
@@ -133,64 +185,48 @@ def task_mean_interval(
     return _percentiles(np.mean(draws, axis=0), level)
 
 
-def task_gap(pairs: Sequence[tuple[Samples, Samples]]) -> float:
-    """The mean over tasks of each task's `gap`, from one (train, shifted) pair per task."""
-    return float(np.mean([mean(train) - mean(shifted) for train, shifted in _paired(pairs)]))
+def task_gap(pairs: Sequence[Pair]) -> float:
+    """The mean over tasks of each task's `gap`, from one pair per task."""
+    return float(np.mean([mean(train) - mean(shifted) for train, shifted, _ in _paired(pairs)]))
 
 
 def task_gap_interval(
-    pairs: Sequence[tuple[Samples, Samples]],
-    *,
-    level: float = LEVEL,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
+    pairs: Sequence[Pair], *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> Interval | None:
-    """The interval of `task_gap`, seeds paired within each task; None if it has none for one of the tasks."""
+    """The interval of `task_gap`, paired within each task as in `gap_interval`; None if one of the tasks has none."""
     rng = np.random.default_rng(seed)
     checked = _paired(pairs)
-    if not all(_has_spread(train) and _has_spread(shifted) for train, shifted in checked):
+    if not all(_has_spread(train) and _has_spread(shifted) for train, shifted, _ in checked):
         return None
     draws = []
-    for train, shifted in checked:
-        seeds = _draw_seeds(len(train), num_resamples, rng)
-        draws.append(_draw_means(train, seeds, rng) - _draw_means(shifted, seeds, rng))
+    for pair in checked:
+        seeds = _draw_seeds(len(pair.train), num_resamples, rng)
+        first, second = _differences(pair)
+        draws.append(_draw_means(first, seeds, rng) - _draw_means(second, seeds, rng))
     return _percentiles(np.mean(draws, axis=0), level)
 
 
 def task_success_gap_interval(
-    pairs: Sequence[tuple[Samples, Samples]],
-    *,
-    level: float = LEVEL,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
+    pairs: Sequence[Pair], *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """The interval of `task_gap` for successes.
 
-    The paired bootstrap, but for one task with one seed, and where all episodes of each setting came out alike,
-    Newcombe's interval of a difference (R. G. Newcombe 1998, method 10), which then still has a width.
+    The bootstrap of `task_gap_interval`, but for one task with one seed whose settings have different episodes, and
+    where the bootstrap has no width because the episodes of each task differ alike, `wilson_sum_interval`: for one task
+    Newcombe's interval of a difference. It takes the settings as independent; for paired ones it is the wider choice.
 
     Raises:
-      ValueError: as `gap`, or if a value is neither 0 nor 1.
+      ValueError: as `gap_interval`, or if a value is neither 0 nor 1.
     """
     checked = _paired(pairs)
-    pooled = [np.concatenate([values for pair in checked for values in pair[side]]) for side in (0, 1)]
-    if not all(np.isin(values, (0.0, 1.0)).all() for values in pooled):
+    if not all(np.isin(values, (0.0, 1.0)).all() for pair in checked for side in pair[:2] for values in side):
         raise ValueError("Successes must be 0 or 1.")
-    if not all(_has_spread(train) and _has_spread(shifted) for train, shifted in checked):
-        return None
-    if len(checked) == len(checked[0][0]) == 1 or all(np.ptp(values) == 0 for values in pooled):
-        return newcombe_interval(*[(int(values.sum()), len(values)) for values in pooled], level=level)
-    return task_gap_interval(checked, level=level, num_resamples=num_resamples, seed=seed)
-
-
-def newcombe_interval(first: tuple[int, int], second: tuple[int, int], *, level: float = LEVEL) -> Interval:
-    """Newcombe's interval of the difference of two proportions, each given as (successes, trials)."""
-    (p, q), (low_p, high_p), (low_q, high_q) = (
-        (first[0] / first[1], second[0] / second[1]),
-        wilson_interval(*first, level=level),
-        wilson_interval(*second, level=level),
-    )
-    return p - q - float(np.hypot(p - low_p, high_q - q)), p - q + float(np.hypot(high_p - p, q - low_q))
+    interval = task_gap_interval(checked, level=level, num_resamples=num_resamples, seed=seed)
+    independent = len(checked) == 1 and list(checked[0].same_episodes) == [False]
+    if interval is None or (interval[0] < interval[1] and not independent):
+        return interval
+    proportions = [_proportion(side) for pair in checked for side in pair[:2]]
+    return wilson_sum_interval(proportions, [1 / len(checked), -1 / len(checked)] * len(checked), level=level)
 
 
 def interquartile_mean(scores: ArrayLike) -> Floats | float:
@@ -285,13 +321,31 @@ def _nonempty(tasks: Sequence[Samples]) -> Sequence[Samples]:
     return tasks
 
 
-def _paired(pairs: Sequence[tuple[Samples, Samples]]) -> list[tuple[list[Floats], list[Floats]]]:
+def _paired(pairs: Sequence[Pair]) -> list[Pair]:
     if not pairs:
         raise ValueError("A mean over tasks needs at least one task.")
-    checked = [(_checked(train), _checked(shifted)) for train, shifted in pairs]
-    if any(len(train) != len(shifted) for train, shifted in checked):
-        raise ValueError("A gap compares the same seeds: both settings need equally many.")
+    checked = [Pair(_checked(train), _checked(shifted), same) for train, shifted, same in pairs]
+    for train, shifted, same in checked:
+        if not len(train) == len(shifted) == len(same):
+            raise ValueError("A gap compares the same seeds: both settings need equally many.")
+        if any(alike and np.size(x) != np.size(y) for x, y, alike in zip(train, shifted, same, strict=True)):
+            raise ValueError("A gap over the same episodes needs equally many in both settings.")
     return checked
+
+
+def _differences(pair: Pair) -> tuple[list[Floats], list[Floats]]:
+    """Two lists of samples whose independent draws, subtracted, are draws of the gap.
+
+    Where a seed has the same episodes in both settings: their differences, and a lone zero to subtract from them.
+    """
+    columns = list(zip(pair.train, pair.shifted, pair.same_episodes, strict=True))
+    first = [np.subtract(train, shifted) if same else np.asarray(train) for train, shifted, same in columns]
+    return first, [np.zeros(1) if same else np.asarray(shifted) for _, shifted, same in columns]
+
+
+def _proportion(samples: Samples) -> tuple[int, int]:
+    """(successes, trials) of all seeds together."""
+    return sum(int(np.sum(values)) for values in samples), sum(np.size(values) for values in samples)
 
 
 def _scores(scores: ArrayLike) -> Floats:
@@ -308,9 +362,9 @@ def _two(ours: ArrayLike, theirs: ArrayLike) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _has_spread(samples: list[Floats]) -> bool:
+def _has_spread(samples: Samples) -> bool:
     """Whether drawing again can give anything else: one episode of one seed cannot."""
-    return len(samples) > 1 or len(samples[0]) > 1
+    return len(samples) > 1 or np.size(samples[0]) > 1
 
 
 def _draw_seeds(num_seeds: int, num_resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:

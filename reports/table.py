@@ -246,10 +246,12 @@ class _Cells:
         values = cell["episode_return"] if what == "return" else _successes(cell, what)
         if values.isna().any():
             return None
-        by_seed: dict[Any, list[float]] = {}
-        for seed, has_seed, value in zip(cell["train_seed"], cell["train_seed"].notna(), values, strict=True):
-            by_seed.setdefault(int(seed) if has_seed else None, []).append(float(value))
-        return {seed: np.asarray(found) for seed, found in by_seed.items()}
+        return {seed: np.asarray(found, dtype=np.float64) for seed, found in _by_seed(cell, values).items()}
+
+    def episodes(self, task: str, setting: str, variant: int) -> dict[Any, list[tuple[int, int]]]:
+        """Which episodes each training seed has, as (eval_seed, episode), in the order of `samples`."""
+        cell = self.rows[(task, setting, variant)]
+        return _by_seed(cell, zip(cell["eval_seed"], cell["episode"], strict=True))
 
     def remarks(self, tasks: Iterable[str], setting: str, variant: int) -> tuple[str, ...]:
         """What the rows themselves say a reader must know: stand-ins, then notes."""
@@ -262,6 +264,14 @@ class _Cells:
         """Names of the success definitions the cell's rows hold."""
         texts = self.rows[(task, setting, variant)]["successes_json"].unique()
         return sorted({name for text in texts for name in json.loads(text)})
+
+
+def _by_seed(cell: pd.DataFrame, values: Iterable[Any]) -> dict[Any, list[Any]]:
+    """The values of a cell's rows by training seed."""
+    found: dict[Any, list[Any]] = {}
+    for seed, has_seed, value in zip(cell["train_seed"], cell["train_seed"].notna(), values, strict=True):
+        found.setdefault(int(seed) if has_seed else None, []).append(value)
+    return found
 
 
 def _successes(cell: pd.DataFrame, what: str) -> pd.Series:
@@ -340,7 +350,7 @@ def _estimate(cells: _Cells, tasks: Sequence[str], setting: str, variant: int, w
 
 
 def _gap(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> tuple[Estimate | None, tuple[str, ...]]:
-    """The gap to the training setting over the seeds that have both, and a note where some seeds have not."""
+    """The gap to the training setting over the seeds that have both, and notes where not all is in pairs."""
     expected = cells.expected
     if setting == expected.train_setting:
         return None, ()
@@ -352,20 +362,22 @@ def _gap(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> tup
         if train is None or shifted is None or not seeds:
             return None, ()
         is_whole &= train.keys() == shifted.keys()
-        pairs.append(([train[seed] for seed in seeds], [shifted[seed] for seed in seeds]))
-    note = () if is_whole else ("the gap is over the training seeds measured in both settings only",)
-    shifted_samples = [shifted for _, shifted in pairs]
+        here, there = (cells.episodes(task, place, variant) for place in (setting, expected.train_setting))
+        same_episodes = [here[seed] == there[seed] for seed in seeds]
+        pairs.append(statistics.Pair([train[seed] for seed in seeds], [shifted[seed] for seed in seeds], same_episodes))
+    notes = [] if is_whole else ["the gap is over the seeds measured in both settings only"]
+    if not all(all(pair.same_episodes) for pair in pairs):
+        notes.append("the gap's interval is not paired by episode where the two settings have different episodes")
     is_success = expected.metric == "success"
     interval = statistics.task_success_gap_interval if is_success else statistics.task_gap_interval
-    return _as_estimate(statistics.task_gap(pairs), interval(pairs), shifted_samples), note
+    estimate = _as_estimate(statistics.task_gap(pairs), interval(pairs), [pair.shifted for pair in pairs])
+    return estimate, tuple(notes)
 
 
-def _as_estimate(
-    mean: float, interval: statistics.Interval | None, samples: Sequence[Sequence[statistics.Floats]]
-) -> Estimate:
+def _as_estimate(mean: float, interval: statistics.Interval | None, samples: Sequence[statistics.Samples]) -> Estimate:
     low, high = interval or (None, None)
     num_seeds = min(len(seeds) for seeds in samples)
-    return Estimate(mean, low, high, num_seeds, sum(len(values) for seeds in samples for values in seeds))
+    return Estimate(mean, low, high, num_seeds, sum(np.size(values) for seeds in samples for values in seeds))
 
 
 def _key(variant: Variant, tasks: Sequence[str], setting: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ BASE = Row(
     assets_json="{}",
     stand_ins="",
     notes="",
+    training="t0",
     checkpoint="",
     packages_json='{"mujoco":"3.3.0","torch":"2.13.0"}',
     compute="cpu, 1 thread",

@@ -37,7 +37,8 @@ def test_missing_samples_raise_and_are_never_zero_or_skipped(samples):
 def test_one_value_has_no_interval():
     assert stats.mean_interval([[3.0]]) is None
     assert stats.success_interval([[1.0]]) is None
-    assert stats.gap_interval([[3.0]], [[1.0, 2.0]]) is None
+    assert stats.gap_interval([[3.0]], [[1.0, 2.0]], [False]) is None
+    assert stats.gap_interval([[3.0]], [[1.0]], [True]) is None
     assert stats.task_mean_interval([[[3.0]], [[1.0, 2.0]]]) is None
     assert stats.mean_interval([[3.0], [4.0]]) == (3.0, 4.0)
 
@@ -127,12 +128,13 @@ def test_wilson_is_scipy_s(successes, trials):
 
 
 def test_a_success_rate_takes_wilson_for_one_seed_and_for_no_spread():
-    assert stats.success_interval([[1, 0, 1, 1]]) == stats.wilson_interval(3, 4)
-    assert stats.success_interval([[1, 1], [1, 1]]) == stats.wilson_interval(4, 4)
+    assert stats.success_interval([[1, 0, 1, 1]]) == pytest.approx(stats.wilson_interval(3, 4))
+    assert stats.success_interval([[1, 1], [1, 1]]) == pytest.approx(stats.wilson_interval(4, 4))
     two = [[1, 0, 1, 1], [0, 0, 1, 0]]
     assert stats.success_interval(two) == stats.mean_interval(two)
     assert stats.task_success_interval([two, two]) == stats.task_mean_interval([two, two])
-    assert stats.task_success_interval([[[1, 1]], [[1, 1, 1]]]) == stats.wilson_interval(5, 5)
+    alike = stats.task_success_interval([[[1, 1]], [[1, 1, 1]]])
+    assert alike == stats.wilson_sum_interval([(2, 2), (3, 3)], [0.5, 0.5])
     assert stats.task_success_interval([[[1, 0]], [[1]]]) is None
     with pytest.raises(ValueError, match="0 or 1"):
         stats.success_interval([[0.5, 1.0]])
@@ -143,14 +145,37 @@ def test_the_gap_is_paired_by_seed():
     train = [[500.0], [900.0], [100.0]]
     shifted = [[400.0], [800.0], [0.0]]
     assert stats.gap(train, shifted) == 100
-    assert stats.gap_interval(train, shifted) == (100, 100)
+    for same_episodes in ([True] * 3, [False] * 3, [True, False, True]):
+        assert stats.gap_interval(train, shifted, same_episodes) == (100, 100)
     with pytest.raises(ValueError, match="same seeds"):
         stats.gap(train, shifted[:2])
+    with pytest.raises(ValueError, match="same seeds"):
+        stats.gap_interval(train, shifted, [True, True])
+    with pytest.raises(ValueError, match="equally many in both"):
+        stats.gap_interval([[1.0, 2.0]], [[1.0]], [True])
 
 
-def test_the_gap_interval_of_one_seed_is_scipy_s_two_sample_bootstrap():
+def test_the_gap_interval_of_one_seed_is_scipy_s_paired_bootstrap():
+    """Episodes of one seed that differ a lot among each other and lose about the same: a narrow interval."""
+    train = FIVE[0]
+    shifted = train - RNG.normal(100, 10, size=len(train))
+    ours = stats.gap_interval([train], [shifted], [True], num_resamples=40_000)
+    theirs = scipy.stats.bootstrap(
+        (train, shifted),
+        lambda x, y, axis: x.mean(axis) - y.mean(axis),
+        paired=True,
+        n_resamples=40_000,
+        method="percentile",
+        rng=2,
+    ).confidence_interval
+    assert ours == pytest.approx(tuple(theirs), abs=0.03 * (ours[1] - ours[0]))
+    unpaired = stats.gap_interval([train], [shifted], [False])
+    assert unpaired[1] - unpaired[0] > 5 * (ours[1] - ours[0])
+
+
+def test_the_gap_interval_of_one_seed_with_other_episodes_is_scipy_s_two_sample_bootstrap():
     a, b = FIVE[0], FIVE[3]
-    ours = stats.gap_interval([a], [b], num_resamples=40_000)
+    ours = stats.gap_interval([a], [b], [False], num_resamples=40_000)
     theirs = scipy.stats.bootstrap(
         (a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), n_resamples=40_000, method="percentile", rng=2
     ).confidence_interval
@@ -158,14 +183,53 @@ def test_the_gap_interval_of_one_seed_is_scipy_s_two_sample_bootstrap():
     assert stats.gap([a], [b]) == pytest.approx(a.mean() - b.mean())
 
 
+def test_the_paired_gap_has_the_enumerated_quantiles():
+    """All equally likely draws of seeds, then of episode numbers shared by both settings, by enumeration."""
+    train, shifted = [[9.0, 4.0, 7.0], [8.0, 5.0]], [[6.0, 3.0, 1.0], [2.0, 5.0]]
+    outcomes: dict[float, float] = {}
+    for seeds in itertools.product(range(2), repeat=2):
+        episodes = [list(itertools.product(range(len(train[s])), repeat=len(train[s]))) for s in seeds]
+        for first, second in itertools.product(*episodes):
+            drawn = list(zip(seeds, (first, second), strict=True))
+            gaps = [
+                sum(train[s][e] for e in es) / len(es) - sum(shifted[s][e] for e in es) / len(es) for s, es in drawn
+            ]
+            value = round(sum(gaps) / 2, 9)
+            outcomes[value] = outcomes.get(value, 0.0) + 0.25 / len(episodes[0]) / len(episodes[1])
+    assert sum(outcomes.values()) == pytest.approx(1)
+    values = np.array(sorted(outcomes))
+    below = np.cumsum([outcomes[v] for v in values])
+    for level in (0.5, 0.8, 0.95):
+        low, high = stats.gap_interval(train, shifted, [True, True], level=level, num_resamples=200_000)
+        for limit, tail in ((low, (1 - level) / 2), (high, (1 + level) / 2)):
+            assert np.min(np.abs(values - limit)) < 1e-8
+            assert min(abs(limit - values[np.searchsorted(below, tail + shift)]) for shift in (-0.005, 0, 0.005)) < 1e-8
+
+
+def test_the_paired_gap_interval_has_the_closed_form_s_width():
+    """The variance of the two-stage bootstrap of differences; mixed with a seed whose episodes are not the same."""
+    rng = np.random.default_rng(8)
+    shifted = [x - rng.normal(50 + 10 * s, 5, size=len(x)) for s, x in enumerate(FIVE)]
+    same = [True, True, True, False, True]
+    means = [x.mean() - y.mean() for x, y in zip(FIVE, shifted, strict=True)]
+    within = [(x - y).var() if s else x.var() + y.var() for x, y, s in zip(FIVE, shifted, same, strict=True)]
+    closed = np.var(means) / 5 + np.mean([v / len(x) for v, x in zip(within, FIVE, strict=True)]) / 5
+    first, second = stats._differences(stats.Pair(FIVE, shifted, same))
+    seeds = stats._draw_seeds(5, 100_000, rng)
+    draws = stats._draw_means(first, seeds, rng) - stats._draw_means(second, seeds, rng)
+    assert draws.var() == pytest.approx(closed, rel=0.02)
+    assert draws.mean() == pytest.approx(stats.gap(FIVE, shifted), abs=4 * math.sqrt(closed / 100_000))
+
+
 def test_the_interval_of_the_task_mean_shrinks_as_independent_strata_do():
     """Variances of independent strata add, so k like tasks are narrower by the square root of k."""
     one = stats.mean_interval(FIVE, num_resamples=20_000)
     four = stats.task_mean_interval([FIVE] * 4, num_resamples=20_000)
     assert (four[1] - four[0]) / (one[1] - one[0]) == pytest.approx(0.5, rel=0.04)
-    gaps = stats.task_gap_interval([(FIVE, [[0.0]] * 5)] * 4, num_resamples=20_000)
+    pair = stats.Pair(FIVE, [[0.0]] * 5, [False] * 5)
+    gaps = stats.task_gap_interval([pair] * 4, num_resamples=20_000)
     assert gaps == pytest.approx(four, abs=0.05 * (four[1] - four[0]))
-    assert stats.task_gap([(FIVE, [[0.0]] * 5)] * 4) == pytest.approx(stats.mean(FIVE))
+    assert stats.task_gap([pair] * 4) == pytest.approx(stats.mean(FIVE))
 
 
 @settings(deadline=None, max_examples=60)
@@ -237,15 +301,42 @@ def test_an_aggregate_with_a_missing_task_is_missing():
     ],
 )
 def test_newcombe_gives_the_published_examples(first, second, interval):
-    assert stats.newcombe_interval(first, second) == pytest.approx(interval, abs=5e-5)
+    assert stats.wilson_sum_interval([first, second], [1, -1]) == pytest.approx(interval, abs=5e-5)
+    mirrored = stats.wilson_sum_interval([first, second], [-1, 1])
+    assert mirrored == pytest.approx((-interval[1], -interval[0]), abs=5e-5)
+
+
+def test_the_mean_of_alike_proportions_is_narrower_by_the_square_root_of_their_number():
+    low, high = stats.wilson_interval(3, 10)
+    four = stats.wilson_sum_interval([(3, 10)] * 4, [0.25] * 4)
+    assert four == pytest.approx((0.3 - (0.3 - low) / 2, 0.3 + (high - 0.3) / 2))
+    assert stats.wilson_sum_interval([(3, 10)], [1]) == pytest.approx((low, high))
 
 
 def test_a_success_gap_keeps_a_width_where_all_came_out_alike():
     ones, zeros = [[1, 1, 1]] * 2, [[0, 0, 0]] * 2
-    assert stats.task_success_gap_interval([(ones, zeros)]) == stats.newcombe_interval((6, 6), (0, 6))
-    mixed = [[1, 0, 1], [0, 0, 1]]
-    assert stats.task_success_gap_interval([(ones, mixed)]) == stats.gap_interval(ones, mixed)
-    assert stats.task_success_gap_interval([([[1, 0]], [[0, 0]])]) == stats.newcombe_interval((1, 2), (0, 2))
-    assert stats.task_success_gap_interval([([[1]], [[0, 0]])]) is None
+    for same in ([True] * 2, [False] * 2):
+        interval = stats.task_success_gap_interval([stats.Pair(ones, zeros, same)])
+        assert interval == stats.wilson_sum_interval([(6, 6), (0, 6)], [1, -1])
+    both = [stats.Pair(ones, zeros, [True] * 2), stats.Pair(ones, ones, [True] * 2)]
+    low, high = stats.task_success_gap_interval(both)
+    assert low < stats.task_gap(both) == 0.5 < high
+    assert stats.task_success_interval([ones, zeros]) == stats.wilson_sum_interval([(6, 6), (0, 6)], [0.5, 0.5])
+
+
+def test_a_success_gap_is_paired_where_the_episodes_are():
+    ones, mixed = [[1, 1, 1]] * 2, [[1, 0, 1], [0, 0, 1]]
+    for same in ([True] * 2, [False] * 2):
+        ours = stats.task_success_gap_interval([stats.Pair(ones, mixed, same)])
+        assert ours == stats.gap_interval(ones, mixed, same)
+    a, b = RNG.random(50) < 0.7, RNG.random(50) < 0.8
+    paired = stats.task_success_gap_interval([stats.Pair([a], [a & b], [True])], num_resamples=40_000)
+    theirs = scipy.stats.bootstrap((1.0 * (a & ~b),), np.mean, n_resamples=40_000, method="percentile", rng=3)
+    assert paired == pytest.approx(tuple(theirs.confidence_interval), abs=0.021)  # draws are multiples of 1/50
+    unpaired = stats.task_success_gap_interval([stats.Pair([a], [a & b], [False])])
+    counts = [(int(a.sum()), 50), (int((a & b).sum()), 50)]
+    assert unpaired == stats.wilson_sum_interval(counts, [1, -1])
+    assert unpaired[1] - unpaired[0] > 1.5 * (paired[1] - paired[0])
+    assert stats.task_success_gap_interval([stats.Pair([[1]], [[0, 0]], [False])]) is None
     with pytest.raises(ValueError, match="0 or 1"):
-        stats.task_success_gap_interval([([[2]], [[0, 0]])])
+        stats.task_success_gap_interval([stats.Pair([[2]], [[0]], [True])])

@@ -69,7 +69,7 @@ def test_every_number_of_a_complete_table(rows):
     assert (hard.episode_return.low, hard.episode_return.high) == statistics.mean_interval(samples)
     assert hard.gap.mean == 880 - 425
     train = [RETURNS[("walker_walk", "train", seed)] for seed in (0, 1)]
-    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(train, samples)
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(train, samples, [True, True])
     assert line(table, "walker_walk", "train").gap is None
     mean = line(table, MEAN, "video_hard")
     assert mean.episode_return.mean == (425 + 80) / 2
@@ -131,9 +131,33 @@ def test_the_gap_pairs_the_seeds_that_have_both_and_says_so(rows):
     hard = line(build_table(cut, EXPECTED), "walker_walk", "video_hard")
     assert hard.gap.mean == 910 - 500
     assert hard.gap.num_seeds == 1
-    assert hard.notes == ("the gap is over the training seeds measured in both settings only",)
+    assert hard.notes == ("the gap is over the seeds measured in both settings only",)
     alone = build_table(rows[rows["setting"] != "train"], replace(EXPECTED, settings=("video_hard",)))
     assert line(alone, "walker_walk", "video_hard").gap is None
+
+
+def test_the_gap_pairs_episodes_where_both_settings_have_the_same(rows):
+    """The episodes of the two settings are the same in whatever order the rows come, until one is gone."""
+    shuffled = rows.sample(frac=1, random_state=2)
+    hard = line(build_table(shuffled, EXPECTED), "walker_walk", "video_hard")
+    samples = [[RETURNS[("walker_walk", setting, seed)] for seed in (0, 1)] for setting in ("train", "video_hard")]
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(*samples, [True, True])
+    assert hard.notes == ()
+    note = "the gap's interval is not paired by episode where the two settings have different episodes"
+    walker, train, hard_rows = (
+        rows["task"] == "walker_walk",
+        rows["setting"] == "train",
+        rows["setting"] == "video_hard",
+    )
+    cut = rows[~(walker & train & (rows["train_seed"] == 1) & (rows["episode"] == 2))]
+    hard = line(build_table(cut, EXPECTED), "walker_walk", "video_hard")
+    fewer = [[900, 910, 920], [800, 850]]
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(fewer, samples[1], [True, False])
+    assert hard.notes == (note,)
+    other = rows.assign(eval_seed=rows["eval_seed"].mask(hard_rows, 7))  # other states, though numbered alike
+    hard = line(build_table(other, EXPECTED), "walker_walk", "video_hard")
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(*samples, [False, False])
+    assert hard.notes == (note,)
 
 
 def test_rows_with_unequal_keys_never_share_a_cell(rows):
@@ -191,7 +215,7 @@ def test_success_has_rates_definitions_and_gaps(cell):
     table = build_table(frame, expected)
     wood = line(table, "drawer_close", "wood")
     assert wood.success.mean == 0.5
-    assert (wood.success.low, wood.success.high) == statistics.wilson_interval(1, 2)
+    assert (wood.success.low, wood.success.high) == pytest.approx(statistics.wilson_interval(1, 2))
     assert {name: e.mean for name, e in wood.successes.items()} == {"final": 0.5, "any": 1.0}
     assert wood.gap.mean == 0.5
     assert wood.published["PIE-G"].mean == 0.59
