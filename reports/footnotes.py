@@ -40,10 +40,10 @@ def footnotes(
 
     cells = [line for line in lines if line.task != MEAN]
     sentences = [
-        *_reading(cells, expected),
+        *_reading(cells, distinct, expected),
         *_unfinished(cells),
         *_variants(variants),
-        *_budget(distinct, expected),
+        *_budget(cells, distinct, expected),
         *_conditions(distinct, expected),
         *_left_out(rows, kept, distinct),
         *_published(cells, published_agents),
@@ -51,21 +51,32 @@ def footnotes(
     return tuple(sentences)
 
 
-def _reading(cells: Sequence[Line], expected: Expected) -> Iterable[str]:
+def _reading(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
     found = [line.episode_return for line in cells if line.episode_return is not None]
     level = f"{statistics.LEVEL:.0%}".replace("%", " %")
+    seed = _seed_noun(rows)
     if any(estimate.low is not None for estimate in found):
         yield (
-            f"Cells: mean over training seeds [{level} interval]; bootstrap over training seeds, then episodes "
+            f"Cells: mean over {seed}s [{level} interval]; bootstrap over {seed}s, then episodes "
             f"({statistics.NUM_RESAMPLES:,} draws)."
         )
     if any(estimate.num_seeds == 1 and estimate.low is not None for estimate in found):
-        yield "One training seed: the interval is over episodes only and says nothing about training again."
+        again = " and says nothing about training again" if _trained(rows).any() else ""
+        yield f"One {seed}: the interval is over episodes only{again}."
     if any(estimate.low is None for estimate in found):
         yield "One seed and one episode: no interval."
     if any(line.gap is not None for line in cells):
         what = "success rate" if expected.metric == "success" else "return"
-        yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by training seed."
+        yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by {seed} and episode."
+
+
+def _trained(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are of a policy that was trained here; those of a random one have seeds, but not of a training."""
+    return rows["train_frames"] > 0
+
+
+def _seed_noun(rows: pd.DataFrame) -> str:
+    return "training seed" if _trained(rows).all() else "seed"
 
 
 def _unfinished(cells: Sequence[Line]) -> Iterable[str]:
@@ -85,26 +96,15 @@ def _variants(variants: list[Variant]) -> Iterable[str]:
         yield from (f"  {text}" for text in texts)
 
 
-def _budget(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
+def _budget(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
     presets = sorted(rows["preset"].unique())
     if "quick" in presets:
         yield "Preset quick shows that everything works; its numbers say nothing about the agent."
-    trained = _by_task(rows, "train_frames")
-    shorter = {
-        task: max(frames)
-        for task, frames in trained.items()
-        if task in expected.protocol_frames and min(frames) < expected.protocol_frames[task]
-    }
-    if shorter:
-        wanted = {task: expected.protocol_frames[task] for task in shorter}
-        yield (
-            f"Not comparable with published numbers: trained for {_per_task(shorter, trained)} frames, "
-            f"published protocol {_per_task(wanted, trained)}."
-        )
+    yield from _short_training(cells, rows[_trained(rows)], expected)
     if expected.protocol_episodes and expected.episodes < expected.protocol_episodes:
         yield (
             f"{expected.episodes:,} of the protocol's {expected.protocol_episodes:,} evaluation episodes per task, "
-            "setting and training seed."
+            f"setting and {_seed_noun(rows)}."
         )
     repeats = {
         task: max(found)
@@ -115,6 +115,24 @@ def _budget(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
         wanted = {task: expected.protocol_action_repeat[task] for task in repeats}
         used = _by_task(rows, "action_repeat")
         yield f"Action repeat {_per_task(repeats, used)} where the protocol has {_per_task(wanted, used)}."
+
+
+def _short_training(cells: Sequence[Line], trained: pd.DataFrame, expected: Expected) -> Iterable[str]:
+    """Says where training was shorter than the protocol's, and, beside published numbers, what follows from that."""
+    budgets = _by_task(trained, "train_frames")
+    short = {
+        task: sorted(frames)
+        for task in budgets
+        if (frames := {n for n in budgets[task] if n < expected.protocol_frames.get(task, 0)})
+    }
+    if not short:
+        return
+    found = _per_task({task: " / ".join(f"{n:,}" for n in frames) for task, frames in short.items()}, budgets)
+    wanted = _per_task({task: expected.protocol_frames[task] for task in short}, budgets)
+    if any(line.published for line in cells if line.task in short):
+        yield f"Not comparable with published numbers: trained for {found} frames, published protocol {wanted}."
+    else:
+        yield f"Trained for {found} frames; the protocol has {wanted}."
 
 
 def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:

@@ -10,8 +10,8 @@ interval says nothing about training again. Means over tasks draw seeds and epis
 they are not a sample). A gap between two settings draws seeds in pairs, and episodes too where both settings have the
 same ones: episode i of an evaluation seed starts from the same state in every setting.
 
-With few seeds a percentile bootstrap is narrow (its variance lacks a factor n/(n-1)): with normally distributed seeds, a
-nominal 95 % covers about 86 % for five of them and 91 % for ten. That is stated rather than corrected, to stay
+With few seeds a percentile bootstrap is narrow (its variance lacks a factor n/(n-1)): with normally distributed seeds,
+a nominal 95 % covers about 86 % for five of them and 91 % for ten. That is stated rather than corrected, to stay
 comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.13264).
 """
 

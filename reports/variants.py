@@ -20,6 +20,7 @@ CELL_FIELDS = (  # may differ from cell to cell of one measurement; all others a
     "task",
     "setting",
     "config_hash",
+    "training",
     "train_frames",
     "action_repeat",
     "episode_frames",
@@ -27,9 +28,11 @@ CELL_FIELDS = (  # may differ from cell to cell of one measurement; all others a
     "stand_ins",
     "notes",
 )
-AGENT_FIELDS = ("agent", "agent_version", "config_hash", "assets_json")  # what makes two agents two agents
+AGENT_FIELDS = ("agent", "agent_version", "config_hash", "training", "assets_json")  # make two agents two agents
+TRAINED_FIELDS = ("train_frames", "compute")  # say nothing of agents that were not trained
 _WIDE = tuple(COMPARISON_KEY.index(name) for name in COMPARISON_KEY if name not in CELL_FIELDS)
 _CONFIG = COMPARISON_KEY.index("config_hash")
+_NAMES = {"training": "trained under other conditions"}  # what a reader is told instead of the column's name
 
 
 @dataclass
@@ -49,6 +52,10 @@ class Variant:
     @property
     def agent(self) -> str:
         return str(self.values("agent")[0])
+
+    @property
+    def is_trained(self) -> bool:
+        return self.values("train_frames")[-1] > 0
 
     def values(self, name: str) -> list[Any]:
         """The different values of a field over its cells, sorted."""
@@ -136,10 +143,11 @@ def differences(variants: list[Variant]) -> list[str]:
     two_agents = len({variant.agent for variant in variants}) == len(variants)
     texts = []
     for name in COMPARISON_KEY:
-        if name in ("task", "setting") or (two_agents and name in AGENT_FIELDS) or not _differs(variants, name):
+        among = [v for v in variants if v.is_trained] if two_agents and name in TRAINED_FIELDS else variants
+        if name in ("task", "setting") or (two_agents and name in AGENT_FIELDS) or not _differs(among, name):
             continue
-        told = {variant.label: _told(variant, name, variants) for variant in variants}
-        texts.append(f"{name}: " + ", ".join(f"{label} {value}" for label, value in told.items()))
+        told = ", ".join(f"{variant.label} {_told(variant, name, among)}" for variant in among)
+        texts.append(f"{_NAMES.get(name, name)}: {told}")
     return texts
 
 

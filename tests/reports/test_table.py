@@ -260,6 +260,40 @@ def test_footnotes_say_what_a_quick_run_is_not(cell):
     assert line(table, "walker_walk", "train").notes == ()
 
 
+def test_an_agent_without_training_has_seeds_but_no_training_budget(cell):
+    """As `random` has: its seeds make it, and no sentence calls them training seeds or its training short."""
+    cells = [cell("walker_walk", "video_hard", [1, 2, 3], s, agent="random", train_frames=0) for s in (0, 1)]
+    expected = replace(EXPECTED, tasks=("walker_walk",), settings=("video_hard",))
+    text = "\n".join(build_table(pd.concat(cells), expected).footnotes)
+    assert "Cells: mean over seeds [95 % interval]; bootstrap over seeds, then episodes" in text
+    assert "3 of the protocol's 100 evaluation episodes per task, setting and seed." in text
+    assert "PIE-G workshop paper" in text
+    for word in ("training seed", "Not comparable", "rained for", "training again"):
+        assert word not in text
+    one = "\n".join(build_table(cells[0], replace(expected, train_seeds=(0,))).footnotes)
+    assert "One seed: the interval is over episodes only." in one
+    beside = cell("walker_walk", "video_hard", [1, 2, 3], train_frames=500)
+    text = "\n".join(build_table(pd.concat([*cells, beside]), expected).footnotes)
+    assert "trained for 500 frames, published protocol 1,100,000." in text
+    assert "training seed" not in text
+
+
+def test_a_short_training_is_compared_with_published_numbers_only_where_they_are_shown(rows):
+    short = rows.assign(train_frames=rows["train_frames"].mask(rows["task"] == "walker_walk", 2000))
+    beside = "Not comparable with published numbers: trained for 2,000 (walker_walk) frames, published protocol"
+    alone = "Trained for 2,000 (walker_walk) frames; the protocol has 1,100,000 (walker_walk)."
+    assert any(text.startswith(beside) for text in build_table(short, EXPECTED).footnotes)
+    for table in (
+        build_table(short, EXPECTED, published=False),
+        build_table(short, replace(EXPECTED, published_suite=None)),
+        build_table(short[short["setting"] == "train"], replace(EXPECTED, settings=("train",))),
+    ):
+        assert alone in table.footnotes
+        assert not any("Not comparable" in text for text in table.footnotes)
+    both = pd.concat([short, rows.assign(run_id="r2")])  # the full budget of other rows hides nothing
+    assert any(text.startswith(beside) for text in build_table(both, EXPECTED).footnotes)
+
+
 def test_a_paper_run_of_full_length_has_no_warning(rows):
     text = "\n".join(build_table(rows, replace(EXPECTED, protocol_episodes=3)).footnotes)
     for word in ("Not comparable", "quick", "Unfinished", "where the protocol", "stand-in", "Left out"):

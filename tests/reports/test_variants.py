@@ -49,7 +49,8 @@ def test_any_field_of_the_key_separates_rows_of_one_cell(cell, name, run):
     else:
         assert found == ["pieg (a)", "pieg (a)", "pieg (b)"]
         (text,) = texts
-        assert text.startswith(f"{name}: pieg (a) ")
+        told = "trained under other conditions" if name == "training" else name
+        assert text.startswith(f"{told}: pieg (a) ")
 
 
 def test_runs_that_agree_where_they_overlap_are_one_variant(cell):
@@ -90,12 +91,38 @@ def test_agents_are_told_apart_by_name_and_warned_about_what_is_not_theirs(cell)
     frame = pd.concat(
         [
             cell("walker_walk", "train", [1]),
-            cell("walker_walk", "train", [1], run_id="r2", agent="svea", config_hash="c9", gl_renderer="NVIDIA"),
+            cell(
+                "walker_walk",
+                "train",
+                [1],
+                run_id="r2",
+                agent="svea",
+                config_hash="c9",
+                training="t9",
+                gl_renderer="NVIDIA",
+            ),
         ]
     )
     variants, _ = assign_variants(frame)
     assert labels(frame) == ["pieg", "svea"]
     assert differences(variants) == ["gl_renderer: pieg llvmpipe, svea NVIDIA"]
+
+
+def test_an_agent_without_training_may_stand_beside_a_trained_one(cell):
+    trained = cell("walker_walk", "train", [1], compute="cpu, threads 2; evaluated on cpu, threads 1")
+    random = {"agent": "random", "run_id": "r2", "config_hash": "c9", "training": "", "train_frames": 0}
+    untrained = cell("walker_walk", "train", [1], compute="cpu", **random)
+    variants, _ = assign_variants(pd.concat([trained, untrained]))
+    assert differences(variants) == []
+    other = cell("walker_walk", "train", [1], agent="svea", run_id="r3", config_hash="c8", train_frames=5)
+    variants, _ = assign_variants(pd.concat([trained, untrained, other]))
+    assert [text.partition(":")[0] for text in differences(variants)] == ["train_frames", "compute"]
+    assert "random" not in " ".join(differences(variants))
+
+
+def test_cells_of_one_run_may_have_their_own_training_conditions(cell):
+    cells = [cell("walker_walk", "train", [1], training="t1"), cell("cheetah_run", "train", [1], training="t2")]
+    assert labels(pd.concat(cells)) == ["pieg"] * 2
 
 
 def test_no_rows_no_variants(cell):
