@@ -310,7 +310,7 @@ def _flat(line: Line, table: Table) -> dict[str, Any]:
 def _json(table: Table) -> str:
     method = {
         "interval_level": statistics.LEVEL,
-        "interval_method": "percentile bootstrap over training seeds, then episodes",
+        "interval_method": "percentile bootstrap over seeds, then episodes",
         "num_resamples": statistics.NUM_RESAMPLES,
     }
     expected = {**vars(table.expected)}
@@ -321,6 +321,7 @@ def _json(table: Table) -> str:
         "expected": expected,
         "statistics": method,
         "lines": [asdict(line) for line in table.lines],
+        "aggregate": [asdict(aggregate) for aggregate in table.aggregates],
         "published_agents": table.published_agents,
         "footnotes": table.footnotes,
     }

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -124,6 +124,24 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Aggregate:
+    """One agent in one setting over all its complete tasks, in the table's metric.
+
+    Attributes:
+      agent: as in `Line`.
+      tasks: the complete ones, at least two; another agent's may differ.
+      mean: over tasks; its interval is the table's.
+      interquartile_mean: of the (seed, task) scores; its interval draws seeds within each task, None for one seed.
+    """
+
+    setting: str
+    agent: str
+    tasks: tuple[str, ...]
+    mean: Estimate
+    interquartile_mean: Estimate
+
+
+@dataclass(frozen=True)
 class Table:
     """All lines in order, the published columns that have numbers, and the sentences that belong under them."""
 
@@ -132,6 +150,7 @@ class Table:
     lines: tuple[Line, ...]
     published_agents: tuple[str, ...]
     footnotes: tuple[str, ...]
+    aggregates: tuple[Aggregate, ...] = ()
 
 
 def build_table(
@@ -170,6 +189,7 @@ def build_table(
         lines=lines,
         published_agents=tuple(a for a in published_agents if any(a in line.published for line in lines)),
         footnotes=footnotes(lines, variants, expected, rows, kept, distinct, published_agents if published else ()),
+        aggregates=tuple(_aggregates(cells)),
     )
 
 
@@ -247,6 +267,13 @@ class _Cells:
         if values.isna().any():
             return None
         return {seed: np.asarray(found, dtype=np.float64) for seed, found in _by_seed(cell, values).items()}
+
+    def complete(self, task: str, setting: str, variant: int) -> list[statistics.Floats] | None:
+        """The samples of all expected seeds in the table's metric; None unless each has all its episodes."""
+        expected = self.expected
+        samples = self.samples(task, setting, variant, expected.metric) or {}
+        found = [samples.get(seed, ()) for seed in expected.train_seeds]
+        return list(samples.values()) if all(len(values) >= expected.episodes for values in found) else None
 
     def episodes(self, task: str, setting: str, variant: int) -> dict[Any, list[tuple[int, int]]]:
         """Which episodes each training seed has, as (eval_seed, episode), in the order of `samples`."""
@@ -372,6 +399,29 @@ def _gap(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> tup
     interval = statistics.task_success_gap_interval if is_success else statistics.task_gap_interval
     estimate = _as_estimate(statistics.task_gap(pairs), interval(pairs), [pair.shifted for pair in pairs])
     return estimate, tuple(notes)
+
+
+def _aggregates(cells: _Cells) -> Iterator[Aggregate]:
+    """The aggregates of every setting and variant that has two complete tasks."""
+    expected = cells.expected
+    for setting in expected.settings:
+        for variant in cells.present(expected.tasks, setting):
+            found = {task: cells.complete(task, setting, variant) for task in expected.tasks}
+            samples = {task: seeds for task, seeds in found.items() if seeds is not None}
+            if len(samples) < 2:
+                continue
+            label = cells.variants[variant].label
+            yield Aggregate(setting, label, tuple(samples), *_mean_and_iqm(list(samples.values()), expected.metric))
+
+
+def _mean_and_iqm(tasks: list[list[statistics.Floats]], metric: str) -> tuple[Estimate, Estimate]:
+    interval = statistics.task_success_interval if metric == "success" else statistics.task_mean_interval
+    scores = np.array([[values.mean() for values in seeds] for seeds in tasks]).T  # (seeds, tasks)
+    middle = float(statistics.interquartile_mean(scores))
+    return (
+        _as_estimate(statistics.task_mean(tasks), interval(tasks), tasks),
+        _as_estimate(middle, statistics.score_interval(scores), tasks),
+    )
 
 
 def _as_estimate(mean: float, interval: statistics.Interval | None, samples: Sequence[statistics.Samples]) -> Estimate:

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+import scipy.stats
 
 from reports import statistics
 from reports.render import FORMATS, _coloured, format_estimate
@@ -374,6 +375,35 @@ def test_json_and_csv_hold_every_digit(rows):
     assert float(lines[3]["return_mean"]) == mean
     assert float(lines[3]["gap_low"]) == table.lines[3].gap.low
     assert (lines[3]["success_mean"], lines[3]["published_PIE-G_mean"]) == ("", "600.0")
+
+
+def test_json_aggregates_the_complete_tasks(cell):
+    tasks = ("a", "b", "c", "d", "e")
+    scores = {(task, seed): float(10 * t * t + 3 * seed) for t, task in enumerate(tasks) for seed in (0, 1)}
+    both = [
+        cell(task, "train", [score - 1, score, score + 1], seed, agent=agent, run_id=agent)
+        for agent in ("pieg", "svea")
+        for (task, seed), score in scores.items()
+        if agent == "pieg" or (task in "ab" or (task, seed) == ("c", 0))
+    ]
+    table = build_table(pd.concat(both), Expected(tasks, ("train", "hard"), (0, 1), 3))
+    pieg, svea = json.loads(render(table, "json"))["aggregate"]
+    assert (pieg["agent"], pieg["setting"], pieg["tasks"]) == ("pieg", "train", list(tasks))
+    assert (svea["agent"], svea["tasks"]) == ("svea", ["a", "b"])
+    everything = list(scores.values())
+    assert pieg["mean"]["mean"] == pytest.approx(sum(everything) / 10)
+    mean = line(table, MEAN, "train", "pieg").episode_return
+    assert (pieg["mean"]["low"], pieg["mean"]["high"]) == (mean.low, mean.high)
+    assert pieg["interquartile_mean"]["mean"] == pytest.approx(scipy.stats.trim_mean(everything, 0.25))
+    limits = (pieg["interquartile_mean"]["low"], pieg["interquartile_mean"]["high"])
+    assert limits == statistics.score_interval([[scores[(task, seed)] for task in tasks] for seed in (0, 1)])
+    assert (pieg["mean"]["num_seeds"], pieg["mean"]["num_episodes"]) == (2, 30)
+    one = build_table(pd.concat(both), Expected(tasks, ("train",), (0,), 3)).aggregates
+    assert (one[0].interquartile_mean.mean, one[0].interquartile_mean.low) == (
+        scipy.stats.trim_mean([scores[(task, 0)] for task in tasks], 0.25),
+        None,
+    )
+    assert build_table(pd.concat(both), Expected(("a", "zz"), ("train",), (0,), 3)).aggregates == ()
 
 
 class _Cells(HTMLParser):
