@@ -1,0 +1,53 @@
+"""The data in the drawn lines, not only that there is a picture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from reports.curves import draw_curves, plot_curves
+
+LOGS = {
+    "walker_walk, seed 0": [
+        {"num_frames": 0, "num_episodes": 0, "curve_returns": [10.0, 30.0, 35.0]},
+        {"num_frames": 1000, "num_episodes": 1, "episode_return": 40.0, "critic_loss": 0.1},
+        {"num_frames": 2000, "num_episodes": 2, "episode_return": 60.0},
+        {"num_frames": 2000, "num_episodes": 2, "curve_returns": [70.0, 90.0]},
+    ],
+    "walker_walk, seed 1": [{"num_frames": 1000, "num_episodes": 1, "episode_return": 20.0}],
+}
+
+
+def test_the_lines_hold_the_returns_of_episodes_and_the_means_of_evaluations():
+    axes = Figure().add_subplot()
+    draw_curves(LOGS, axes)
+    drawn = [list(zip(*line.get_data(), strict=True)) for line in axes.lines]
+    assert drawn == [[(1000, 40), (2000, 60)], [(0, 25), (2000, 80)], [(1000, 20)], []]
+    bars = [[tuple(point) for point in bar] for bar in axes.collections[0].get_segments()]
+    assert bars == [[(0, 10), (0, 35)], [(2000, 70), (2000, 90)]]
+    colours = [line.get_color() for line in axes.lines]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+    assert "frames" in axes.get_xlabel()
+    assert "return" in axes.get_ylabel()
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()][:2] == list(LOGS)
+    assert [handle.get_color() for handle in legend.get_lines()][:2] == colours[::2]
+
+
+def test_the_picture_is_a_png_of_six_by_four_inches(tmp_path):
+    plot_curves(LOGS, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (900, 600))
+    with pytest.raises(ValueError, match="training logs are empty"):
+        plot_curves({"a": []}, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_importing_curves_is_light():
+    code = "import sys, reports.curves; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "matplotlib" not in modules
