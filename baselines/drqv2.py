@@ -36,6 +36,17 @@ class Config(agent.Config):
     replay_capacity: int = Field(1_000_000, ge=1)  # steps
     bootstrap_terminal: bool = True  # as published: the bootstrap is not cut at a true termination either
 
+    def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
+        """Only finished episodes are sampled, and none before the seed frames are gathered."""
+        if train_frames <= max(self.num_seed_frames, episode_frames):
+            return (
+                f"its first update comes after {self.num_seed_frames} seed frames and a whole episode of "
+                f"{episode_frames} frames"
+            )
+        if -(-episode_frames // action_repeat) < self.n_step:
+            return f"an episode has fewer steps than its n_step of {self.n_step}"
+        return None
+
     @model_validator(mode="after")
     def _check(self) -> Config:
         if self.replay_capacity < self.n_step:

@@ -89,7 +89,11 @@ class Agent(Policy, Protocol):
 class Config(BaseModel):
     """Base of agents' settings: frozen, and a key that does not exist is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
+        """Why nothing would be learned within a budget, as a clause; None if something would."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,11 @@ from harness.assets import AssetStore
 from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
 from harness.errors import UsageError
+from harness.plan import MAX_SEED
 from harness.registry import as_policy, load_suite
 from harness.rollout import play_episode
 from harness.spec import Setting, Suite
-from results.rows import Row, canonical_json, to_dict
+from results.rows import Row, canonical_json, short_hash, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,11 +54,12 @@ def evaluate(
     policy: Policy | Callable[[Any], Any],
     suite: str | Suite,
     *,
-    tasks: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
+    settings: str | Sequence[str] | None = None,
     episodes: int = 1,
     eval_seed: int = 42,
     name: str = "policy",
+    identity: str | None = None,
     assets: str | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
@@ -71,8 +75,10 @@ def evaluate(
       episodes: episodes per task and setting.
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
+      identity: what tells this policy from others of its name, such as a checkpoint's digest. Rows of two calls share a
+        table's cell only if name and identity agree; None makes every call its own.
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
-      stand_ins: whether missing third-party files may be replaced by stand-ins; the rows say so.
+      stand_ins: whether missing third-party files may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
     Returns:
       One row per episode, the columns of `results.rows.Row`.
@@ -82,15 +88,19 @@ def evaluate(
     """
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
+    if not 0 <= eval_seed <= MAX_SEED:
+        raise UsageError(f"eval_seed goes from 0 to {MAX_SEED}, not {eval_seed}.")
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     acting = as_policy(policy)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    task_names = [chosen.check_task(task) for task in tasks or chosen.tasks]
-    chosen_settings = [chosen.setting(s) for s in settings] if settings else list(chosen.all_settings)
+    task_names = [chosen.check_task(task) for task in _several(tasks) or chosen.tasks]
+    chosen_settings = [chosen.setting(s) for s in _several(settings)] or list(chosen.all_settings)
+    call = short_hash([name, identity or uuid.uuid4().hex])
+    _warn_of_stand_ins(chosen_settings, store)
     rows: list[Row] = []
     for task in task_names:
         for setting in chosen_settings:
-            columns = _columns(chosen, setting, task, name, store, profile)
+            columns = {**_columns(chosen, setting, task, name, store, profile), "config_hash": call}
             env = _make_env(chosen, task, setting, assets=store, profile=profile)
             try:
                 for episode in range(episodes):
@@ -98,6 +108,17 @@ def evaluate(
             finally:
                 env.close()
     return _frame(rows)
+
+
+def _several(names: str | Sequence[str] | None) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _warn_of_stand_ins(settings: Sequence[Setting], store: AssetStore) -> None:
+    for name in dict.fromkeys(asset for setting in settings for asset in setting.assets):
+        found = store.find(name)
+        if found.stand_in:
+            warnings.warn(found.stand_in_sentence(), stacklevel=3)
 
 
 def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], shifted: bool, eval_seed: int, episode: int) -> Row:
@@ -128,7 +149,6 @@ def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetS
         "setting": setting.name,
         "agent": name,
         "agent_version": 0,
-        "config_hash": "",
         "preset": "",
         "train_seed": None,
         "train_frames": 0,
@@ -140,6 +160,7 @@ def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetS
         "assets_json": canonical_json({asset.name: asset.identity for asset in found}),
         "stand_ins": ", ".join(asset.name for asset in found if asset.stand_in),
         "notes": "; ".join(asset.note for asset in found if asset.note),
+        "training": "",
         "checkpoint": "",
         "packages_json": canonical_json(provenance.package_versions()),
         "compute": "policy from outside",

@@ -126,6 +126,10 @@ class FoundAsset:
     identity: str
     note: str = ""  # what a reader of the row must know, such as "6 of 10 videos: 0, 1, 2, 6, 8, 9"
 
+    def stand_in_sentence(self) -> str:
+        """What a user is told before a stand-in is used."""
+        return f"STAND-IN: '{self.name}' is absent, {self.identity} takes its place (harness assets list)."
+
     @property
     def stand_in(self) -> bool:
         return self.identity.startswith("stand-in:")

@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Benchmark harness for visual generalization in reinforcement learning: train in the plain scene, "
-    "evaluate zero-shot in the shifted ones, get tables that can be compared.",
+    "evaluate zero-shot in the shifted ones, get tables that can be compared. --debug anywhere shows tracebacks.",
 )
 assets_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Third-party files: what is there, get, check."
@@ -33,14 +33,6 @@ AssetsOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (tests only: other pixels).")]
-
-
-@app.callback()
-def _common(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (before the command's name).")] = False,
-) -> None:
-    if debug:
-        os.environ["HARNESS_DEBUG"] = "1"
 
 
 @app.command("run")
@@ -71,14 +63,16 @@ def run_command(
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    checkpoint_sec: Annotated[float, typer.Option(help="Least seconds between two checkpoints of a training.")] = 60.0,
+    checkpoint_sec: Annotated[
+        float | None, typer.Option(help="Least seconds between two checkpoints of a training. Default: the preset's.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
     """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
     from harness.plan import RunOptions, make_plan
 
-    if checkpoint_sec < 0:
+    if checkpoint_sec is not None and not checkpoint_sec >= 0:
         raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
     plan = make_plan(
         RunOptions(
@@ -117,9 +111,9 @@ def _announce(plan: Any) -> None:
     tasks = ", ".join(task.task for task in plan.tasks)
     typer.echo(f"Run {plan.run_id} in {plan.folder}", err=True)
     typer.echo(f"{plan.agent.name} on {plan.suite.name}: {tasks}; device {plan.device}", err=True)
-    for name, found in plan.found.items():
+    for found in plan.found.values():
         if found.stand_in:
-            typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
+            typer.echo(found.stand_in_sentence(), err=True)
         elif found.note:
             typer.echo(f"Note: {found.note}", err=True)
 
@@ -201,7 +195,7 @@ def preview_command(
     for name in chosen.assets:
         found = store.find(name)
         if found.stand_in:
-            typer.echo(f"STAND-IN: '{name}' is absent, {found.identity} takes its place.", err=True)
+            typer.echo(found.stand_in_sentence(), err=True)
     from harness.preview import contact_sheet
 
     contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, save_to=path)
@@ -304,6 +298,9 @@ def _show(rows: Any, as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of the `harness` command; turns errors into one sentence and an exit status."""
+    if "--debug" in sys.argv[1:]:  # anywhere, not only before the command's name
+        sys.argv.remove("--debug")
+        os.environ["HARNESS_DEBUG"] = "1"
     try:
         app()
     except BrokenPipeError:

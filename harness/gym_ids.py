@@ -55,7 +55,5 @@ def make_registered(
     for name in chosen.setting(setting).assets:
         found = store.find(name)
         if found.stand_in:
-            warnings.warn(
-                f"'{name}' is absent: {found.identity} is used. Run: harness assets fetch {name}", stacklevel=2
-            )
+            warnings.warn(found.stand_in_sentence(), stacklevel=2)
     return make_env(chosen, task, setting, assets=store, profile=profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import provenance
 from harness.agent import AgentContext
 from harness.environment import PixelEnv, make_env
-from harness.files import disk_errors
-from harness.plan import TaskPlan
+from harness.errors import WorkError
+from harness.files import disk_errors, write_json
+from harness.plan import TaskPlan, look_up
 from harness.policies import load_policy_source, store_policy
 from harness.registry import add_shifts, load_agent, load_suite
 from harness.rollout import play_episode
@@ -38,8 +41,19 @@ class World:
     plan: TaskPlan
     seed: int
     store: AssetStore
+    identities: Mapping[str, str]  # asset -> what the plan found; rows name these, so nothing else may be used
     device: str
     profile: str
+
+    def check(self) -> None:
+        """Checks that the third-party files are those the plan found, as every row will say.
+
+        Raises:
+          WorkError: if files were exchanged since the run started.
+        """
+        for name, identity in self.identities.items():
+            if look_up(self.store, name).identity != identity:
+                raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
 
     def make_env(self, setting: str) -> PixelEnv:
         """The environment of this task in one of the suite's settings."""
@@ -78,7 +92,7 @@ class TrainJob:
     world: World
     folder: Path
     threads: int
-    facts: Mapping[str, Any]  # goes into the policy's provenance
+    facts: Mapping[str, Any]  # goes into the policy's record
     checkpoint_sec: float
     curve_every_frames: int
     curve_episodes: int
@@ -102,10 +116,12 @@ def train(job: TrainJob, report: Report) -> None:
     from harness.train import Trainer, TrainSpec
 
     set_threads(job.threads)
+    job.world.check()
     world, suite = job.world, load_suite(job.world.suite_name)
     memory = job.folder / "memory"
     with disk_errors(str(memory)):
         memory.mkdir(parents=True, exist_ok=True)
+    revisions = note_revision(job.folder, provenance.code_revision())
     env = world.make_env(suite.train.name)
     agent = world.make_agent(env, memory)
     spec = TrainSpec(
@@ -126,16 +142,32 @@ def train(job: TrainJob, report: Report) -> None:
     )
     counters = trainer.run()
     env.close()
+    conditions = {**job.facts["conditions"], "code_revision": revisions}
     with disk_errors(f"the policy in {job.folder}"):
-        store_policy(agent, job.folder / "policy", {**job.facts, "train_frames": counters.num_frames})
+        store_policy(
+            agent,
+            job.folder / "policy",
+            {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames},
+        )
     # Only now: as long as the policy is not there, a resume needs both of these.
     shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
     shutil.rmtree(memory, ignore_errors=True)
 
 
+def note_revision(folder: Path, revision: str) -> str:
+    """Adds the revision to those that have worked on this training, and returns them all, joined by commas."""
+    path = folder / "revisions.json"
+    known = json.loads(path.read_text()) if path.exists() else []
+    if revision not in known:
+        known.append(revision)
+        write_json(path, known)
+    return ", ".join(known)
+
+
 def evaluate(job: EvaluateJob, report: Report) -> None:
     """Runs an `EvaluateJob`."""
     set_threads(EVALUATION_THREADS)
+    job.world.check()
     env = _CACHE.env(job)
     policy = _CACHE.policy(job, env)
     beat = seldom(lambda step: report(("steps", step)))
@@ -153,6 +185,7 @@ def evaluate(job: EvaluateJob, report: Report) -> None:
             "shift_json": canonical_json(result.shift),
             "first_pixels": result.first_pixels,
             "gl_renderer": env.simulation.renderer_name(),
+            "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
         }
         report(("row", Row(**{**job.columns, **measured})))
 

@@ -120,7 +120,8 @@ def make_plan(options: RunOptions) -> RunPlan:
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
     found = _find_assets(store, suite, agent, plans, bool(policies))
-    plans = tuple(_with_hash(plan, agent, found, policies) for plan in plans)
+    outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
+    plans = tuple(_with_hash(plan, agent, found, policies, outside) for plan in plans)
     plan = RunPlan(
         run_id="",
         folder=options.runs,
@@ -152,10 +153,14 @@ def _choose_seeds(
     asked = None if options.seeds is None else parse_seeds(options.seeds)
     if not policies:
         return tuple(range(preset.num_seeds)) if asked is None else asked
-    seeds = tuple(sorted({seed for _, seed in policies if asked is None or seed in asked}))
-    if not seeds:
-        raise CheckpointError(f"{options.checkpoint} has no policy of the training seeds {options.seeds}.")
-    return seeds
+    have = sorted({seed for _, seed in policies})
+    missing = [seed for seed in asked or () if seed not in have]
+    if missing:
+        raise CheckpointError(
+            f"{options.checkpoint} has policies of the training seeds {', '.join(map(str, have))}, "
+            f"not of {', '.join(map(str, missing))}."
+        )
+    return tuple(have) if asked is None else asked
 
 
 def check_writable(folder: Path) -> None:
@@ -164,6 +169,8 @@ def check_writable(folder: Path) -> None:
     Raises:
       UsageError: otherwise.
     """
+    if not folder.name and folder != Path(folder.anchor or "."):
+        raise UsageError("--runs needs the name of a folder.")
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
@@ -181,7 +188,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]{1,10})(?:\s*-\s*([0-9]{1,10}))?\s*", part)
         if not match:
             raise UsageError(f"Seeds are numbers and ranges such as 0-4 or 0,2,5, not '{text}'.")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -274,8 +281,8 @@ def _value(text: str) -> Any:
 
 def _positive(name: str, given: int | None, default: int) -> int:
     value = default if given is None else given
-    if value < 1:
-        raise UsageError(f"--{name} must be at least 1, not {value}.")
+    if not 1 <= value <= MAX_SEED:
+        raise UsageError(f"--{name} must be at least 1 and at most {MAX_SEED}, not {value}.")
     return value
 
 
@@ -283,8 +290,8 @@ def _given_policies(
     options: RunOptions, agent: AgentSpec, suite: Suite, asked: Sequence[str]
 ) -> Mapping[tuple[str, int], PolicySource]:
     if options.checkpoint is None:
-        if agent.ready_made and options.frames is not None:
-            raise UsageError(f"Agent '{options.agent}' only acts, so a training budget (--frames) makes no sense.")
+        if not agent.learns and options.frames is not None:
+            raise UsageError(f"Agent '{options.agent}' does not learn, so a training budget (--frames) makes no sense.")
         return MappingProxyType({})
     if not agent.learns:
         raise UsageError(f"Agent '{options.agent}' has no parameters, so --checkpoint makes no sense.")
@@ -323,7 +330,34 @@ def _plan_task(
     if source:
         frames = source.provenance["train_frames"]
     config = make_config(agent, task, preset.name, given, source.provenance["config"] if source else {})
+    if source:
+        _check_trained_for(source, protocol, task, options.profile)
+    elif agent.learns:
+        repeat = protocol.action_repeat[task]
+        if problem := config.training_problem(frames, protocol.episode_frames, repeat):
+            raise UsageError(f"Within {frames} frames agent {agent.name} learns nothing on {task}: {problem}.")
     return TaskPlan(task, config.model_dump(mode="json"), "", frames if agent.learns else 0, protocol)
+
+
+def _check_trained_for(source: PolicySource, protocol: Protocol, task: str, profile: str) -> None:
+    """Refuses a policy that sees or moves otherwise than it was trained to; what to add is in the message."""
+    conditions = source.provenance["conditions"]
+    given = {
+        "action_repeat": protocol.action_repeat[task],
+        "frame_stack": protocol.frame_stack,
+        "image_size": protocol.image_size,
+    }
+    for name, value in given.items():
+        if conditions[name] != value:
+            raise CheckpointError(
+                f"The policy in {source.folder} was trained with {name} {conditions[name]}, not {value}: "
+                f"add --set protocol.{name}={conditions[name]}."
+            )
+    if conditions["render_profile"] != profile:
+        raise CheckpointError(
+            f"The policy in {source.folder} was trained with the render profile {conditions['render_profile']}, "
+            f"not {profile}."
+        )
 
 
 def _any_policy(policies: Mapping[tuple[str, int], PolicySource], task: str) -> PolicySource | None:
@@ -351,12 +385,16 @@ def _with_hash(
     agent: AgentSpec,
     found: Mapping[str, FoundAsset],
     policies: Mapping[tuple[str, int], PolicySource],
+    outside: Mapping[str, str],
 ) -> TaskPlan:
-    """The hash covers what an agent is and was trained with; suite and protocol have columns of their own."""
+    """The hash covers what an agent is and was trained with; suite and protocol have columns of their own.
+
+    Agents and suites from a user's own files count by the contents of those files, as they have no version we know.
+    """
     source = _any_policy(policies, plan.task)
     names = agent.required_assets(agent.config(**plan.config))
     assets = source.provenance["assets"] if source else {name: found[name].identity for name in names}
-    facts = [agent.name, agent.version, dict(plan.config), plan.train_frames, assets]
+    facts = [agent.name, agent.version, dict(plan.config), plan.train_frames, assets, dict(outside)]
     return replace(plan, config_hash=short_hash(facts))
 
 

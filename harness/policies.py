@@ -21,6 +21,7 @@ NEEDED = (
     "agent_version",
     "assets",
     "compute",
+    "conditions",
     "config",
     "digest",
     "notes",
@@ -93,7 +94,8 @@ def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicyS
     Returns:
       (task, train seed) -> policy, sorted.
     Raises:
-      CheckpointError: if there is none, one is damaged, or one belongs to another agent.
+      CheckpointError: if there is none, one is damaged or belongs to another agent, two are of the same task and
+        seed, or those of one task were trained under different conditions: they would not be one measurement.
     """
     if not path.exists():
         raise CheckpointError(f"There is no checkpoint at {path}.")
@@ -102,7 +104,7 @@ def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicyS
     folders = [found.parent for found in sorted(path.rglob(PROVENANCE_FILE)) if not found.parent.name.startswith(".")]
     if not folders:
         raise CheckpointError(f"{path} holds no policy: no folder in it has a {PROVENANCE_FILE}.")
-    sources = {}
+    sources: dict[tuple[str, int], PolicySource] = {}
     for folder in folders:
         source = load_policy_source(folder)
         facts = source.provenance
@@ -111,5 +113,24 @@ def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicyS
                 f"The policy in {folder} belongs to agent {facts['agent']} version {facts['agent_version']}, "
                 f"not to {agent.name} version {agent.version}."
             )
-        sources[(facts["task"], facts["train_seed"])] = source
+        key = (facts["task"], facts["train_seed"])
+        if key in sources:
+            raise CheckpointError(
+                f"{path} holds two policies of {key[0]}, seed {key[1]}: {sources[key].folder} and {folder}. Name one."
+            )
+        sources[key] = source
+    _check_alike(path, list(sources.values()))
     return dict(sorted(sources.items()))
+
+
+def _check_alike(path: Path, sources: list[PolicySource]) -> None:
+    first: dict[str, PolicySource] = {}
+    for source in sources:
+        other = first.setdefault(source.provenance["task"], source)
+        ours, theirs = source.provenance["conditions"], other.provenance["conditions"]
+        different = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+        if different:
+            raise CheckpointError(
+                f"The policies in {path} were not trained alike ({', '.join(different)} differ between "
+                f"{other.folder} and {source.folder}). Name one run."
+            )

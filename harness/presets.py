@@ -19,6 +19,7 @@ class Preset:
       curve_episodes: episodes of each of those.
       threads: CPU threads of one training process. Part of the result (sums are ordered by it), so it is a fixed
         number and not the number of cores at hand.
+      checkpoint_sec: least time between two checkpoints of a training, seconds. A checkpoint of PIE-G is a gigabyte.
       stand_ins: whether missing third-party files may be replaced by stand-ins.
     """
 
@@ -30,6 +31,7 @@ class Preset:
     curve_every_frames: int
     curve_episodes: int
     threads: int
+    checkpoint_sec: float
     stand_ins: bool
 
 
@@ -45,6 +47,7 @@ PRESETS = {
             curve_every_frames=0,
             curve_episodes=0,
             threads=1,
+            checkpoint_sec=60.0,
             stand_ins=True,
         ),
         Preset(
@@ -56,6 +59,7 @@ PRESETS = {
             curve_every_frames=10_000,
             curve_episodes=2,
             threads=2,
+            checkpoint_sec=120.0,
             stand_ins=False,
         ),
         Preset(
@@ -67,6 +71,7 @@ PRESETS = {
             curve_every_frames=10_000,
             curve_episodes=10,
             threads=4,
+            checkpoint_sec=600.0,
             stand_ins=False,
         ),
     )

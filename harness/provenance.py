@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
+import importlib.util
 import platform
 import subprocess
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 # Packages whose version can move a score; the first three decide pixels, physics and rewards.
 PACKAGES = ("mujoco", "dm_control", "metaworld", "gymnasium", "gymnasium-robotics", "torch", "numpy", "av", "pillow")
 DISTRIBUTION = "visual-rl-harness"
+OUR_PACKAGES = ("harness", "suites", "baselines", "results", "reports")
 
 
 def package_versions() -> dict[str, str]:
@@ -34,21 +37,41 @@ def harness_version() -> str:
 
 @functools.cache
 def code_revision() -> str:
-    """`<git commit>` of the checkout the code runs from, with `-dirty` if files differ; else the version."""
+    """Which code runs: `<git commit>` of the checkout, else this project's version.
+
+    Where files of the packages differ from the commit, `-dirty.<hash of the differences>` follows, so that two
+    different edits are two revisions.
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return harness_version()
     try:
-        commit = _git(root, "rev-parse", "--short=12", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        commit = _git(root, "rev-parse", "--short=12", "HEAD").strip()
+        changes = _git(root, "diff", "HEAD", "--", *OUR_PACKAGES)
+        untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *OUR_PACKAGES).splitlines()
+        added = [(name, (root / name).read_bytes()) for name in untracked if name.endswith(".py")]
     except (OSError, subprocess.SubprocessError):
         return harness_version()
-    return f"{commit}-dirty" if changed else commit
+    if not changes and not added:
+        return commit
+    return f"{commit}-dirty.{hashlib.sha256(repr((changes, added)).encode()).hexdigest()[:8]}"
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=5)
-    return done.stdout.strip()
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout
+
+
+def source_digest(name: str) -> str:
+    """SHA-256 of the file that `package.module:ATTRIBUTE` names, first 16 hex digits; "" for a name without a colon.
+
+    What is named by its place in this project is covered by `code_revision`; a user's own file is not.
+    """
+    module, colon, _ = name.partition(":")
+    found = importlib.util.find_spec(module) if colon else None
+    if found is None or found.origin is None:
+        return ""
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:16]
 
 
 def cpu_name() -> str:

@@ -132,7 +132,11 @@ def _import_outside(module_name: str, kind: str) -> ModuleType:
         found = None
     if found is None:
         raise UsageError(f"There is no module '{module_name}' to take the {kind} from, here or in {sys.executable}.")
-    return importlib.import_module(module_name)
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        # A user's own file may fail in any way while it is imported; the sentence must say that it was that file.
+        raise UsageError(f"Module '{module_name}' cannot be imported ({type(error).__name__}: {error}).") from error
 
 
 def _acting_only(name: str, policy: Any) -> AgentSpec:

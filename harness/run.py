@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.errors import HarnessError, UsageError, WorkError
+from harness.errors import UsageError, WorkError
 from harness.files import disk_errors, write_json
 from harness.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World
 from harness.plan import RunPlan, TaskPlan
 from harness.policies import PROVENANCE_FILE, PolicySource, load_policy_source
 from harness.progress import Progress
 from harness.workers import Event, Job, WorkerPool
-from results.rows import canonical_json
+from results.rows import canonical_json, short_hash
 from results.store import RowStore
 
 CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
@@ -39,12 +39,12 @@ class Cell:
     missing: tuple[int, ...]
 
 
-def execute(plan: RunPlan, *, checkpoint_sec: float = 60.0, quiet: bool = False) -> RowStore:
+def execute(plan: RunPlan, *, checkpoint_sec: float | None = None, quiet: bool = False) -> RowStore:
     """Does whatever of the plan is not done yet.
 
     Args:
       plan: a checked plan.
-      checkpoint_sec: least time between two checkpoints of a training, seconds.
+      checkpoint_sec: least time between two checkpoints of a training, seconds; None takes the preset's.
       quiet: no progress on standard error.
     Returns:
       The run's rows.
@@ -62,11 +62,12 @@ def execute(plan: RunPlan, *, checkpoint_sec: float = 60.0, quiet: bool = False)
         record.write("running")
         try:
             check_graphics(plan)
-            Session(plan, store, cells, checkpoint_sec, quiet).run()
+            seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
+            Session(plan, store, cells, seconds, quiet).run()
         except KeyboardInterrupt:
             record.write("interrupted")
             raise
-        except HarnessError as error:
+        except Exception as error:
             record.write("failed", error=str(error))
             raise
         record.write("finished")
@@ -106,7 +107,7 @@ class Session:
     def __init__(self, plan: RunPlan, store: RowStore, cells: list[Cell], checkpoint_sec: float, quiet: bool) -> None:
         self.plan, self.store, self.cells = plan, store, cells
         self._checkpoint_sec = checkpoint_sec
-        self._left = {(c.plan.task, c.setting, c.seed): len(c.missing) for c in cells}
+        self._left = {(c.plan.task, c.setting, c.seed): set(c.missing) for c in cells}
         self._trainings = [key for key in self._trained_units() if not _has_policy(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
         self._progress = Progress(
@@ -148,17 +149,34 @@ class Session:
             self._keep(event.payload[1])
 
     def _keep(self, row: Any) -> None:
+        key = (row.task, row.setting, row.train_seed)
+        if row.episode not in self._left[key]:
+            return  # evaluated again because a worker died after it had reported this episode
         with disk_errors(str(self.store.folder)):
-            self.store.append(row)
-            key = (row.task, row.setting, row.train_seed)
-            self._left[key] -= 1
+            try:
+                self.store.append(row)
+            except (TypeError, ValueError) as error:
+                raise WorkError(
+                    f"Episode {row.episode} of {row.task}, {row.setting} gave no valid row: {error}"
+                ) from error
+            self._left[key].remove(row.episode)
             if not self._left[key]:
                 self.store.complete(*key)
         self._progress.episode_done()
 
     def _world(self, task: TaskPlan, seed: int) -> World:
         plan = self.plan
-        return World(plan.suite_name, plan.shifts, plan.agent_name, task, seed, plan.store, plan.device, plan.profile)
+        return World(
+            suite_name=plan.suite_name,
+            shifts=plan.shifts,
+            agent_name=plan.agent_name,
+            plan=task,
+            seed=seed,
+            store=plan.store,
+            identities={name: found.identity for name, found in plan.found.items()},
+            device=plan.device,
+            profile=plan.profile,
+        )
 
     def _train_job(self, task_name: str, seed: int) -> Job:
         plan = self.plan
@@ -207,19 +225,36 @@ def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
         "agent": plan.agent.name,
         "agent_version": plan.agent.version,
         "assets": {asset.name: asset.identity for asset in found},
-        "code_revision": provenance.code_revision(),
         "compute": f"{plan.device}, threads {plan.threads}",
+        "conditions": training_conditions(plan, task),
         "config": dict(task.config),
         "config_hash": task.config_hash,
         "notes": [asset.note for asset in found if asset.note],
-        "packages": provenance.package_versions(),
         "preset": plan.preset.name,
-        "protocol": {"action_repeat": task.protocol.action_repeat[task.task], "frame_stack": task.protocol.frame_stack},
         "stand_ins": [asset.name for asset in found if asset.stand_in],
+        "task": task.task,
+        "train_frames": task.train_frames,
+        "train_seed": seed,
+    }
+
+
+def training_conditions(plan: RunPlan, task: TaskPlan) -> dict[str, Any]:
+    """All that shapes a trained policy except its seed; policies of one cell must agree in it."""
+    protocol = task.protocol
+    return {
+        "action_repeat": protocol.action_repeat[task.task],
+        "code_revision": provenance.code_revision(),
+        "compute": f"{plan.device}, threads {plan.threads}",
+        "config_hash": task.config_hash,
+        "curve": [plan.preset.curve_every_frames, plan.preset.curve_episodes],
+        "episode_frames": protocol.episode_frames,
+        "frame_stack": protocol.frame_stack,
+        "image_size": protocol.image_size,
+        "packages": provenance.package_versions(),
+        "render_profile": plan.profile,
         "suite": plan.suite.name,
         "suite_version": plan.suite.version,
-        "task": task.task,
-        "train_seed": seed,
+        "train_frames": task.train_frames,
     }
 
 
@@ -240,7 +275,7 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
         "config_hash": cell.plan.config_hash,
         "preset": facts["preset"],
         "train_seed": cell.seed,
-        "train_frames": facts.get("train_frames", cell.plan.train_frames),
+        "train_frames": facts["train_frames"],
         "action_repeat": protocol.action_repeat[cell.plan.task],
         "frame_stack": protocol.frame_stack,
         "image_size": protocol.image_size,
@@ -249,12 +284,12 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
         "assets_json": canonical_json({**{asset.name: asset.identity for asset in found}, **facts["assets"]}),
         "stand_ins": ", ".join(stand_ins),
         "notes": "; ".join(notes),
+        "training": short_hash(facts["conditions"]) if source else "",
         "checkpoint": source.digest if source else "",
         "packages_json": canonical_json(provenance.package_versions()),
         "compute": f"{facts['compute']}; evaluated on {plan.device}, threads {EVALUATION_THREADS}"
         if plan.agent.learns
         else "cpu",
-        "code_revision": provenance.code_revision(),
     }
 
 

@@ -140,14 +140,21 @@ class Protocol:
         """
         if name not in OPEN_FIELDS:
             raise unknown("protocol setting", name, OPEN_FIELDS)
-        if value < 1:
-            raise UsageError(f"protocol.{name} must be at least 1, not {value}.")
+        low, high = OPEN_FIELDS[name]
+        if not low <= value <= high:
+            raise UsageError(f"protocol.{name} goes from {low} to {high}, not {value}.")
         if name == "action_repeat":
             return replace(self.for_task(task), action_repeat={**self.action_repeat, task: value})
         return replace(self.for_task(task), **{name: value})  # type: ignore[arg-type]
 
 
-OPEN_FIELDS = ("action_repeat", "episode_frames", "frame_stack", "image_size")
+# What a user may set, from where to where: the upper ends keep a slip of the finger from eating all memory.
+OPEN_FIELDS = {
+    "action_repeat": (1, 1_000),
+    "episode_frames": (1, 1_000_000),
+    "frame_stack": (1, 32),
+    "image_size": (8, 1_024),
+}
 
 
 @dataclass(frozen=True)

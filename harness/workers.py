@@ -46,11 +46,17 @@ class Event:
     payload: Any = None
 
 
-@dataclass
+@dataclass(eq=False)
+class _Task:
+    job: Job
+    tries: int = 0  # that ended in a dead or stuck worker
+
+
+@dataclass(eq=False)
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    job: Job | None = None
+    task: _Task | None = None
     heard: float = 0.0
     group: str = ""
 
@@ -67,12 +73,11 @@ class WorkerPool:
     num_workers: int
     watchdog_sec: float = 600.0
     _workers: list[_Worker] = field(default_factory=list)
-    _pending: list[Job] = field(default_factory=list)
-    _tries: dict[int, int] = field(default_factory=dict)
+    _pending: list[_Task] = field(default_factory=list)
 
     def submit(self, job: Job) -> None:
         """Queues a job; may be called while `events` is being read."""
-        self._pending.append(job)
+        self._pending.append(_Task(job))
 
     def events(self) -> Iterator[Event]:
         """Yields what jobs say until none is left.
@@ -81,13 +86,13 @@ class WorkerPool:
           HarnessError: the error a job raised (its own type and text), or WorkError for any other exception, and
             for a job whose workers died or hung three times. Messages sent before it have been yielded.
         """
-        while self._pending or any(worker.job for worker in self._workers):
+        while self._pending or any(worker.task for worker in self._workers):
             self._assign()
-            ready = wait([worker.pipe for worker in self._workers if worker.job], timeout=1.0)
+            ready = wait([worker.pipe for worker in self._workers if worker.task], timeout=1.0)
             for worker in list(self._workers):
                 if worker.pipe in ready:
                     yield from self._read(worker)
-                elif worker.job and time.monotonic() - worker.heard > self.watchdog_sec:
+                elif worker.task and time.monotonic() - worker.heard > self.watchdog_sec:
                     yield self._replace(worker, f"said nothing for {self.watchdog_sec:.0f} s")
 
     def close(self) -> None:
@@ -106,20 +111,24 @@ class WorkerPool:
         self.close()
 
     def _assign(self) -> None:
-        idle = [worker for worker in self._workers if worker.job is None]
+        idle = [worker for worker in self._workers if worker.task is None]
         while self._pending and (idle or len(self._workers) < self.num_workers):
-            worker, job = self._match(idle)
-            self._pending.remove(job)
+            worker, task = self._match(idle)
             if worker in idle:
                 idle.remove(worker)
-            worker.job, worker.group, worker.heard = job, job.group, time.monotonic()
-            worker.pipe.send(job)
+            try:
+                worker.pipe.send(task.job)
+            except OSError:  # it died while idle: another takes its place
+                self._drop(worker)
+                continue
+            self._pending.remove(task)
+            worker.task, worker.group, worker.heard = task, task.job.group, time.monotonic()
 
-    def _match(self, idle: list[_Worker]) -> tuple[_Worker, Job]:
+    def _match(self, idle: list[_Worker]) -> tuple[_Worker, _Task]:
         for worker in idle:
-            for job in self._pending:
-                if job.group and job.group == worker.group:
-                    return worker, job
+            for task in self._pending:
+                if task.job.group and task.job.group == worker.group:
+                    return worker, task
         return (idle[0] if idle else self._start()), self._pending[0]
 
     def _start(self) -> _Worker:
@@ -134,31 +143,35 @@ class WorkerPool:
 
     def _read(self, worker: _Worker) -> Iterator[Event]:
         try:
-            while worker.job and worker.pipe.poll():
+            while worker.task and worker.pipe.poll():
                 kind, payload = worker.pipe.recv()
-                job, worker.heard = worker.job, time.monotonic()
+                job, worker.heard = worker.task.job, time.monotonic()
                 if kind == "error":
                     raise payload
                 if kind == "done":
-                    worker.job = None
+                    worker.task = None
                 yield Event(job, kind, payload)
         except (EOFError, ConnectionResetError):
             worker.process.join(timeout=5)
             yield self._replace(worker, f"died (exit code {worker.process.exitcode})")
 
     def _replace(self, worker: _Worker, why: str) -> Event:
-        job = worker.job
-        if job is None:
+        task = worker.task
+        self._drop(worker)
+        if task is None:
             raise WorkError(f"An idle worker {why}.")
+        task.tries += 1
+        job = task.job
+        if task.tries >= MAX_TRIES:
+            raise WorkError(f"Given up after {MAX_TRIES} tries: the worker of {job.group or job.function} {why}.")
+        self._pending.insert(0, task)
+        return Event(job, "restarted", why)
+
+    def _drop(self, worker: _Worker) -> None:
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
-        tries = self._tries[id(job)] = self._tries.get(id(job), 1) + 1
-        if tries > MAX_TRIES:
-            raise WorkError(f"Given up after {MAX_TRIES} tries: the worker of {job.group or job.function} {why}.")
-        self._pending.insert(0, job)
-        return Event(job, "restarted", why)
 
 
 def _serve(pipe: Connection, parent: int) -> None:

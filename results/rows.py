@@ -27,7 +27,7 @@ class Row:
     agent_version: int
     config_hash: str  # agent settings, budgets and agent-side assets; first 16 hex digits of SHA-256
     preset: str
-    train_seed: int | None  # None for a policy that was not trained here
+    train_seed: int | None  # the seed the agent was made with; None for a policy handed over from Python
     eval_seed: int
     episode: int
     episode_return: float  # undiscounted sum of rewards
@@ -45,6 +45,7 @@ class Row:
     assets_json: str  # {asset: digest or "stand-in:..."} of all third-party inputs
     stand_ins: str  # comma-separated names of stand-ins used, "" if none
     notes: str  # what a reader must know: a reduced video set, other overlay pictures; "" if nothing
+    training: str  # hash of the conditions the policy was trained under, other than its seed; "" if not trained
     checkpoint: str  # SHA-256 of the evaluated parameters, "" for a policy without
     packages_json: str  # {package: version}
     compute: str  # device and threads of training and evaluation
@@ -65,6 +66,7 @@ COMPARISON_KEY = (
     "agent",
     "agent_version",
     "config_hash",
+    "training",
     "preset",
     "train_frames",
     "action_repeat",

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from safetensors.numpy import load_file, save_file
 
 from harness.agent import AgentContext, AgentSpec, Config, Transition
 from harness.errors import CheckpointError
+from harness.simulation import StepResult
+from harness.spec import Shift
+from harness.testing import SUITE, DotReach
 
 
 class LearnerConfig(Config):
@@ -91,3 +96,46 @@ AGENT = AgentSpec(
     source="tests",
     config=LearnerConfig,
 )
+
+
+class Dying:
+    """Kills its worker in the middle of a chunk of episodes, once."""
+
+    def __init__(self, context: AgentContext, config: LearnerConfig) -> None:
+        self._marker = Path(config.die_once)
+        self._size = int(np.prod(context.action_space.shape))
+        self._episode = 0
+
+    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
+        self._episode = episode
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        if self._episode == 3 and not self._marker.exists():
+            self._marker.touch()
+            os._exit(9)
+        return np.zeros((len(observations), self._size))
+
+
+DYING = AgentSpec(
+    name="dying",
+    version=1,
+    maker="tests.harness.learner:Dying",
+    description="kills its worker once",
+    source="tests",
+    config=LearnerConfig,
+    learns=False,
+)
+
+
+class NanReward(DotReach):
+    """Rewards with what is not a number."""
+
+    def step(self, action: np.ndarray) -> StepResult:
+        return StepResult(float("nan"), super().step(action).terminated)
+
+
+def make_simulation(task: str, *, image_size: int, profile: str, shifts: Sequence[Shift]) -> NanReward:
+    return NanReward(task, image_size)
+
+
+NAN_SUITE = replace(SUITE, name="nan", domain="tests.harness.learner")

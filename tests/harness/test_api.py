@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import harness
+import harness.registry
 from harness.errors import UsageError
 from harness.plan import RunOptions, make_plan
 from harness.run import execute
@@ -42,7 +44,26 @@ def test_tasks_and_settings_can_be_chosen() -> None:
     assert frame[["task", "setting", "eval_seed"]].to_numpy().tolist() == [["dot_stay", "backdrop", 7]]
 
 
-@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"tasks": ["walk"]}, {"settings": ["dark"]}])
+def test_two_calls_share_cells_only_if_they_say_so() -> None:
+    def hashes(**changes: object) -> set[str]:
+        return set(harness.evaluate(right, SUITE, tasks="dot_stay", settings="train", **changes)["config_hash"])
+
+    assert hashes() != hashes()
+    assert hashes(identity="v1") == hashes(identity="v1") != hashes(identity="v2")
+
+
+@pytest.mark.render
+def test_stand_ins_are_not_used_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HARNESS_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    suite = harness.registry.load_suite("color_hard")
+    protocol = replace(suite.protocol, episode_frames=4)
+    still = lambda observations: np.zeros((1, 1))  # noqa: E731
+    with pytest.warns(UserWarning, match="'color_hard' is absent"):
+        harness.evaluate(still, replace(suite, protocol=protocol), tasks="cartpole_swingup", settings="color_hard")
+
+
+@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"eval_seed": -1}, {"tasks": ["walk"]}, {"settings": ["dark"]}])
 def test_wrong_arguments(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         harness.evaluate(right, SUITE, **wrong)  # type: ignore[arg-type]

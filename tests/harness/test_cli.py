@@ -63,13 +63,19 @@ WRONG = {
     "setting out of range": ((*LEARN, "--set", "rate=-1"), "greater than 0"),
     "setting of the wrong type": ((*LEARN, "--set", "rate=quick"), "rate"),
     "protocol misspelt": ((*LEARN, "--set", "protocol.action_repaet=2"), "Did you mean 'action_repeat'"),
-    "protocol of zero": ((*LEARN, "--set", "protocol.action_repeat=0"), "at least 1"),
+    "protocol of zero": ((*LEARN, "--set", "protocol.action_repeat=0"), "goes from 1"),
     "setting of an agent without": ((*RUN, "--set", "rate=0.1"), "Unknown setting"),
     "profile misspelt": ((*RUN, "--profile", "quick"), "Unknown render profile"),
     "checkpoint that is not there": ((*LEARN, "--checkpoint", "nowhere"), "no checkpoint at nowhere"),
     "checkpoint for an agent without": ((*RUN, "--checkpoint", "."), "no parameters"),
     "an empty folder as checkpoint": ((*LEARN, "--checkpoint", "."), "holds no policy"),
     "negative distance of checkpoints": ((*RUN, "--checkpoint-sec", "-1"), "at least 0"),
+    "a distance that is no number": ((*RUN, "--checkpoint-sec", "nan"), "at least 0"),
+    "a shift of another domain": (
+        ("run", "--suite", "video_hard", *SEEKER, "--shift", "arm_thickness=1"),
+        "does not work",
+    ),
+    "a budget without an update": (("run", *DOTS, "--agent", "drqv2", "--frames", "900"), "learns nothing"),
     "runs below a file": ((*RUN, "--runs", __file__), "is not a folder"),
     "assets that are not there": ((*RUN, "--assets", "nowhere"), "nowhere"),
     "a list of nothing": (("list", "papers"), "Unknown list 'papers'"),
@@ -95,6 +101,14 @@ def test_wrong_use_ends_at_once_with_status_two(case: str, harness: Callable[...
     assert not Path("runs").exists()
 
 
+def test_a_file_of_ones_own_that_does_not_import_is_named(harness: Callable[..., tuple[int, str, str]]) -> None:
+    for number, text in enumerate(("def broken(:\n", "import no_such_package_anywhere\n", "1 / 0\n")):
+        Path(f"own_broken_{number}.py").write_text(text)
+        status, _, err = harness("run", *DOTS, "--agent", f"own_broken_{number}:policy")
+        assert (status, len(err.strip().splitlines())) == (2, 1)
+        assert f"'own_broken_{number}' cannot be imported" in err
+
+
 def test_a_pickle_is_not_read_as_a_checkpoint(harness: Callable[..., tuple[int, str, str]]) -> None:
     Path("agent.pkl").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
     status, _, err = harness(*LEARN, "--checkpoint", "agent.pkl")
@@ -117,7 +131,7 @@ def test_an_agent_that_fails_is_status_one(
     if words:
         assert len(done.stderr.strip().splitlines()) == 1
         traced = subprocess.run(
-            [sys.executable, "-m", "harness", "--debug", *arguments], capture_output=True, text=True
+            [sys.executable, "-m", "harness", *arguments, "--debug"], capture_output=True, text=True
         )
         assert "Traceback" in traced.stderr
 

@@ -20,7 +20,7 @@ SHORT = ("protocol.episode_frames=16",)
 def rows(folder: Path, suite: str, **changes: object) -> list[Row]:
     options = {"agent": "random", "tasks": ["cartpole_swingup"], "settings": SHORT, "device": "cpu", "runs": folder}
     plan = make_plan(RunOptions(**{"suite": suite, **options, **changes}))  # type: ignore[arg-type]
-    return [replace(row, code_revision="") for row in execute(plan, quiet=True).rows()]
+    return [replace(row, code_revision="", training="") for row in execute(plan, quiet=True).rows()]
 
 
 @pytest.mark.render

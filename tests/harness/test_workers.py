@@ -104,6 +104,15 @@ def test_a_job_that_always_kills_its_worker_is_given_up() -> None:
         run(pool, Job(f"{HERE}:die", None))
 
 
+def test_a_worker_that_died_while_idle_is_replaced() -> None:
+    with WorkerPool(1) as pool:
+        assert results(run(pool, Job(f"{HERE}:double", 1))) == [2]
+        for worker in pool._workers:
+            worker.process.kill()
+            worker.process.join()
+        assert results(run(pool, Job(f"{HERE}:double", 2))) == [4]
+
+
 def test_a_stuck_worker_is_replaced(tmp_path: Path) -> None:
     with WorkerPool(1, watchdog_sec=2.0) as pool:
         events = run(pool, Job(f"{HERE}:hang_once", str(tmp_path / "hung")))
