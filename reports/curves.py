@@ -83,6 +83,7 @@ def _add_legend(axes: Axes, colours: Mapping[str, Any]) -> None:
     handles = {name: Line2D([], [], color=colour, linewidth=4) for name, colour in colours.items()}
     handles["training episodes, exploring"] = Line2D([], [], color="0.3", **EPISODE)
     handles["evaluations (mean, lowest to highest)"] = Line2D([], [], color="0.3", **EVALUATION)
+    ncols = 2 if len(colours) <= 12 else 4
     axes.figure.legend(
-        handles.values(), handles, fontsize="x-small", loc="outside lower center", ncols=2, frameon=False
+        handles.values(), handles, fontsize="x-small", loc="outside lower center", ncols=ncols, frameon=False
     )
