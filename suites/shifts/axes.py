@@ -154,7 +154,7 @@ AXES: dict[str, Axis] = _axes(
         _camera_roll,
     ),
     Axis(
-        "light_brightness",
+        "light",
         0.0,
         4.0,
         1.0,

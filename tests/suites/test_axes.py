@@ -35,7 +35,7 @@ def test_look_up() -> None:
     assert find_axis("camera_roll", DMCONTROL).unit == "degrees"
     with pytest.raises(UsageError, match="Did you mean 'camera_roll'"):
         find_axis("camera_rol", DMCONTROL)
-    with pytest.raises(UsageError, match=r"does not work on this suite; these do: .*light_brightness"):
+    with pytest.raises(UsageError, match=r"does not work on this suite; these do: .*light"):
         find_axis("target_scale", DMCONTROL)
 
 
