@@ -40,7 +40,6 @@ BASE = Row(
     stand_ins="",
     notes="",
     training="t0",
-    training="",
     checkpoint="",
     packages_json='{"mujoco":"3.3.0","torch":"2.13.0"}',
     compute="cpu, 1 thread",
