@@ -45,7 +45,6 @@ ROW = Row(
     stand_ins="",
     notes="",
     training="0123456789abcdef",
-    training="",
     checkpoint="",
     packages_json="{}",
     compute="cpu",
