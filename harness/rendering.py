@@ -6,6 +6,7 @@ both live in one process. `mujoco.Renderer` makes its context current at every c
 
 from __future__ import annotations
 
+import abc
 import atexit
 import importlib
 import os
@@ -21,6 +22,7 @@ import mujoco
 import numpy as np
 
 from harness.errors import WorkError
+from harness.simulation import Simulation
 
 _open: weakref.WeakSet[OffscreenRenderer] = weakref.WeakSet()
 
@@ -94,6 +96,64 @@ class OffscreenRenderer:
         """Frees the GL context; drawing is over."""
         self._renderer.close()
         _open.discard(self)
+
+
+class DrawnSimulation(Simulation):
+    """A simulation of one live MuJoCo model that draws with a renderer of its own.
+
+    The renderer is made at the first picture, so that shifts set the model up before its one upload. Subclasses keep
+    `model` the same object for their whole life; a shift may write any visual field of it (and call `upload_texture`
+    for one it changed), or poses of `data` just before a picture is drawn.
+
+    Args:
+      image_size: height and width of the picture, pixels.
+      profile: the renderer's, "standard" or "fast".
+      floor_untouched: see `OffscreenRenderer`.
+    """
+
+    camera: int | str
+
+    def __init__(self, image_size: int, profile: str, *, floor_untouched: bool = False) -> None:
+        self.image_size = image_size
+        self._profile = profile
+        self._floor_untouched = floor_untouched
+        self._renderer: OffscreenRenderer | None = None
+
+    @property
+    @abc.abstractmethod
+    def model(self) -> mujoco.MjModel:
+        """The live compiled model."""
+
+    @property
+    @abc.abstractmethod
+    def data(self) -> mujoco.MjData:
+        """The live state."""
+
+    def render(self) -> np.ndarray:
+        return self.draw(self.camera)
+
+    def draw(self, camera: int | str) -> np.ndarray:
+        """Draws the scene from a camera; uint8 (H, W, 3), rows from the top, a fresh array."""
+        return self._drawer().draw(self.data, camera)
+
+    def upload_texture(self, texture: int) -> None:
+        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
+        if self._renderer is not None:
+            self._renderer.upload_texture(texture)
+
+    def renderer_name(self) -> str:
+        return self._drawer().name()
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _drawer(self) -> OffscreenRenderer:
+        if self._renderer is None:
+            promise = self._floor_untouched
+            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_untouched=promise)
+        return self._renderer
 
 
 def _close_all() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
 import numpy as np
 
 from harness.errors import unknown
-from harness.simulation import Simulation, StepResult
+from harness.simulation import StepResult
 from harness.spec import Shift
 from suites.domains.adroit_models import CAMERAS, make_library_env
 from suites.domains.adroit_protocol import DENSE_TASKS, TASKS
@@ -36,7 +36,7 @@ OBJECT_BODIES = {
 }
 
 
-class AdroitSimulation(Simulation):
+class AdroitSimulation(DrawnSimulation):
     """One Adroit task with its own renderer.
 
     A shift may write any visual field of `model` before the episode starts, and in `before_render` also `data`'s
@@ -55,12 +55,10 @@ class AdroitSimulation(Simulation):
         if task not in TASKS + DENSE_TASKS:
             raise unknown("task", task, TASKS + DENSE_TASKS)
         self.name = task.removesuffix("_dense")
-        self.image_size = image_size
+        super().__init__(image_size, profile)
         self._dense = task in DENSE_TASKS
-        self._profile = profile
         self._env = make_library_env(self.name, shifts)
         self._cameras = CAMERAS[self.name]
-        self._renderer: OffscreenRenderer | None = None
         self._recorded_start: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.action_size = int(self.model.nu)
         self.num_cameras = len(self._cameras)
@@ -68,12 +66,10 @@ class AdroitSimulation(Simulation):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The live compiled model; it stays the same object for the simulation's whole life."""
         return self._env.model
 
     @property
     def data(self) -> mujoco.MjData:
-        """The live state."""
         return self._env.data
 
     @property
@@ -126,7 +122,7 @@ class AdroitSimulation(Simulation):
 
     def render(self) -> np.ndarray:
         """Draws every camera; channels are joined, three for each."""
-        pictures = [self._drawer().draw(self.data, camera) for camera in self._cameras]
+        pictures = [self.draw(camera) for camera in self._cameras]
         return pictures[0] if len(pictures) == 1 else np.concatenate(pictures, axis=2)
 
     def state(self) -> np.ndarray:
@@ -145,19 +141,6 @@ class AdroitSimulation(Simulation):
     def proprioception(self) -> np.ndarray:
         """The 24 joints of the hand, radians, float32; arm joints are left out, as in RRL."""
         return self.data.qpos[HAND_JOINTS[self.name]].astype(np.float32)
-
-    def upload_texture(self, texture: int) -> None:
-        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
-        if self._renderer is not None:
-            self._renderer.upload_texture(texture)
-
-    def renderer_name(self) -> str:
-        return self._drawer().name()
-
-    def close(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
 
     def _count_goals(self) -> None:
         self._goals, self._goals_rrl = (GoalCount(SUSTAINED_STEPS[self.name]) for _ in range(2))
@@ -189,12 +172,6 @@ class AdroitSimulation(Simulation):
             pen = data.body("Object").xpos
             return {"pen": pen, "wanted": site("eps_ball"), "axis": axis, "wanted_axis": wanted_axis}
         return {"palm": site("S_grasp"), "ball": data.body("Object").xpos, "target": site("target")}
-
-    def _drawer(self) -> OffscreenRenderer:
-        """The renderer, made at the first picture so that shifts set the model up before its one upload."""
-        if self._renderer is None:
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
-        return self._renderer
 
 
 def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> AdroitSimulation:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -17,7 +17,7 @@ from dm_control.mujoco import wrapper
 from dm_control.rl import control
 
 from harness.errors import unknown
-from harness.simulation import Simulation, StepResult
+from harness.simulation import StepResult
 from harness.spec import Shift
 from suites.domains.dmcontrol_protocol import ALL_TASKS
 
@@ -53,11 +53,10 @@ COLORS: Mapping[str, Attribute] = {
 COLOR_FIELDS = ("mat_rgba", "tex_data")
 
 
-class DMControlSimulation(Simulation):
+class DMControlSimulation(DrawnSimulation):
     """One task of the suite with its own renderer.
 
-    A shift may write any visual field of `model` (and call `upload_texture` for one it changed), or poses such as
-    `cam_xpos` of `data` just before a picture is drawn; `recolor` does what DMC-GB's colour settings do.
+    `recolor` does what DMC-GB's colour settings do.
 
     Args:
       task: `domain_task`, one of `ALL_TASKS`.
@@ -75,13 +74,11 @@ class DMControlSimulation(Simulation):
             raise unknown("task", task, ALL_TASKS)
         self.domain, _, name = task.rpartition("_")
         self._env = suite.load(self.domain, name, task_kwargs={"random": 0, "time_limit": NO_TIME_LIMIT})
-        self.image_size = image_size
-        self._profile = profile
+        super().__init__(image_size, profile)
         builders = [shift for shift in shifts if type(shift).edit_spec is not Shift.edit_spec]
         if builders:
             self._env = rebuild(self._env, compile_edited(self.domain, builders))
         self._floor_untouched = self.domain in FLOOR_UNTOUCHED and not builders
-        self._renderer: OffscreenRenderer | None = None
         self._seed: int | None = None
         self._next_episode = 0
         spec = self._env.action_spec()
@@ -90,12 +87,10 @@ class DMControlSimulation(Simulation):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The live compiled model; it stays the same object for the simulation's whole life."""
         return self._env.physics.model.ptr
 
     @property
     def data(self) -> mujoco.MjData:
-        """The live state."""
         return self._env.physics.data.ptr
 
     def begin_episode(self, seed: int, episode: int) -> None:
@@ -116,9 +111,6 @@ class DMControlSimulation(Simulation):
         unit = (action.astype(np.float64) + 1.0) / 2.0
         time_step = self._env.step((unit * self._range + self._low).astype(np.float32))
         return StepResult(float(time_step.reward), time_step.last())
-
-    def render(self) -> np.ndarray:
-        return self._drawer().draw(self.data, CAMERA)
 
     def state(self) -> np.ndarray:
         """Positions, velocities, activations, time, and where reacher's target is."""
@@ -143,27 +135,6 @@ class DMControlSimulation(Simulation):
             np.copyto(getattr(self.model, field)[: len(stock)], stock)
         for texture in range(donor.ntex):
             self.upload_texture(texture)
-
-    def upload_texture(self, texture: int) -> None:
-        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
-        if self._renderer is not None:
-            self._renderer.upload_texture(texture)
-
-    def renderer_name(self) -> str:
-        return self._drawer().name()
-
-    def close(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
-    def _drawer(self) -> OffscreenRenderer:
-        """The renderer, made at the first picture so that shifts set the model up before its one upload."""
-        if self._renderer is None:
-            self._renderer = OffscreenRenderer(
-                self.model, self.image_size, self._profile, floor_untouched=self._floor_untouched
-            )
-        return self._renderer
 
 
 def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> DMControlSimulation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -13,7 +13,7 @@ from dm_control import composer, manipulation  # noqa: F401 (importing manipulat
 from dm_control.manipulation.shared import registry
 
 from harness.errors import unknown
-from harness.simulation import Simulation, StepResult
+from harness.simulation import StepResult
 from harness.spec import Shift
 from suites.domains.jaco_protocol import TASKS
 
@@ -22,7 +22,7 @@ SOLVED = 1.0  # the highest reward of a control step; for reach_duplo: the grip 
 MAX_PLACEMENTS = 10  # tries of an episode's random start before giving up
 
 
-class JacoSimulation(Simulation):
+class JacoSimulation(DrawnSimulation):
     """One manipulation task with its own renderer.
 
     The task is dm_control's with all its observables off: they would draw a picture at every control step. The model
@@ -58,9 +58,7 @@ class JacoSimulation(Simulation):
             max_reset_attempts=MAX_PLACEMENTS,
             recompile_mjcf_every_episode=False,
         )
-        self.image_size = image_size
-        self._profile = profile
-        self._renderer: OffscreenRenderer | None = None
+        super().__init__(image_size, profile)
         spec = self._env.action_spec()
         self._low, self._range = spec.minimum.astype(np.float64), (spec.maximum - spec.minimum).astype(np.float64)
         self.action_size = int(spec.shape[0])
@@ -69,12 +67,10 @@ class JacoSimulation(Simulation):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The live compiled model; it stays the same object for the simulation's whole life."""
         return self._env.physics.model.ptr
 
     @property
     def data(self) -> mujoco.MjData:
-        """The live state."""
         return self._env.physics.data.ptr
 
     def begin_episode(self, seed: int, episode: int) -> None:
@@ -96,32 +92,11 @@ class JacoSimulation(Simulation):
         """Full reward at the last control step, and at any."""
         return {"last_step": self._solved, "any_step": self._was_solved}
 
-    def render(self) -> np.ndarray:
-        return self._drawer().draw(self.data, CAMERA)
-
     def state(self) -> np.ndarray:
         """Positions, velocities, activations, time, and where the task put its fixed bodies and sites."""
         data, model = self.data, self.model
         placed = (model.body_pos.ravel(), model.site_pos.ravel())
         return np.concatenate([data.qpos, data.qvel, data.act, [data.time], *placed])
-
-    def upload_texture(self, texture: int) -> None:
-        """Sends changed `model.tex_data` of one texture to the renderer, if it has been made."""
-        if self._renderer is not None:
-            self._renderer.upload_texture(texture)
-
-    def renderer_name(self) -> str:
-        return self._drawer().name()
-
-    def close(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
-    def _drawer(self) -> OffscreenRenderer:
-        if self._renderer is None:
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
-        return self._renderer
 
 
 def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> JacoSimulation:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.rendering import OffscreenRenderer  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -15,7 +15,7 @@ from metaworld.env_dict import ENV_CLS_MAP
 from metaworld.policies import ENV_POLICY_MAP
 
 from harness.errors import unknown
-from harness.simulation import Simulation, StepResult
+from harness.simulation import StepResult
 from harness.spec import Shift
 from suites.domains.metaworld_protocol import TASKS
 
@@ -29,7 +29,7 @@ CAMERA = "corner4"
 NEAR = {"drawer_open": "near_handle"}
 
 
-class MetaworldSimulation(Simulation):
+class MetaworldSimulation(DrawnSimulation):
     """One Metaworld task with its own renderer.
 
     A shift may write any visual field of `model`; poses of lights and cameras are worked out anew for each picture.
@@ -57,9 +57,7 @@ class MetaworldSimulation(Simulation):
             raise unknown("task", task, TASKS)
         self.task = task
         self.camera = camera
-        self.image_size = image_size
-        self._profile = profile
-        self._renderer: OffscreenRenderer | None = None
+        super().__init__(image_size, profile)
         self._env = make_task(task, edit)
         self._observation = np.zeros(39)
         self._now: dict[str, bool] = {}
@@ -67,12 +65,10 @@ class MetaworldSimulation(Simulation):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The live compiled model; it stays the same object for the simulation's whole life."""
         return self._env.model
 
     @property
     def data(self) -> mujoco.MjData:
-        """The live state."""
         return self._env.data
 
     def begin_episode(self, seed: int, episode: int) -> None:
@@ -99,7 +95,7 @@ class MetaworldSimulation(Simulation):
 
     def render(self) -> np.ndarray:
         mujoco.mj_camlight(self.model, self.data)  # a shift may have moved lights and cameras
-        return np.flipud(self._drawer().draw(self.data, self.camera)).copy()
+        return np.flipud(self.draw(self.camera)).copy()
 
     def state(self) -> np.ndarray:
         """MuJoCo's integration state, the goal, and where the bodies are fixed (a drawer's place is one of those)."""
@@ -120,26 +116,12 @@ class MetaworldSimulation(Simulation):
         """Metaworld's own observation with the goal, float64 (39,); what scripted policies act on."""
         return self._observation
 
-    def renderer_name(self) -> str:
-        return self._drawer().name()
-
-    def close(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
     def _conditions(self, info: Mapping[str, Any]) -> dict[str, bool]:
         """What holds after a control step, the headline first; names only where `info` is empty."""
         conditions = {"": bool(info.get("success"))}
         if self.task in NEAR:
             conditions[NEAR[self.task]] = bool(info.get("success")) and bool(info.get("near_object"))
         return conditions
-
-    def _drawer(self) -> OffscreenRenderer:
-        """The renderer, made at the first picture so that shifts set the model up before its one upload."""
-        if self._renderer is None:
-            self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile)
-        return self._renderer
 
 
 class Expert:
