@@ -163,6 +163,26 @@ def list_command(
     _show(rows, as_json)
 
 
+@app.command("curves")
+def curves_command(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: curves.png in the run's folder.")] = None,
+) -> None:
+    """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
+    from harness.train import read_train_log
+
+    logs = {log.parent.name: read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
+    if not any(logs.values()):
+        raise UsageError(f"{run} holds no training to draw.")
+    path = out or run / "curves.png"
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+    from reports.curves import plot_curves
+
+    plot_curves(logs, path)
+    typer.echo(str(path))
+
+
 @app.command("doctor")
 def doctor_command() -> None:
     """Find out why rendering does not work, and print the remedy."""

@@ -84,6 +84,7 @@ WRONG = {
     "an unknown asset": (("assets", "fetch", "video_medium"), "Unknown asset 'video_medium'"),
     "an unknown asset to verify": (("assets", "verify", "video_medium"), "Unknown asset 'video_medium'"),
     "a preview into nowhere": (("preview", "--suite", "video_hard", "--out", "no/such/x.png"), "no folder"),
+    "curves of nothing": (("curves", "nowhere"), "holds no training"),
     "an unknown command": (("rnu",), "rnu"),
     "an unknown option": ((*RUN, "--sedes", "1"), "--sedes"),
 }

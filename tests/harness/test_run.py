@@ -86,6 +86,13 @@ def test_a_finished_run_is_not_touched_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_reach"])
+    command = [sys.executable, "-m", "harness", "curves", str(store.folder.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
+
+
 def test_what_only_a_resume_needs_is_removed_at_the_end(tmp_path: Path) -> None:
     store = run(tmp_path, tasks=["dot_reach"])
     training = store.folder.parent / "train" / "dot_reach-seed0"
