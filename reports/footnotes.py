@@ -106,15 +106,18 @@ def _budget(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> It
             f"{expected.episodes:,} of the protocol's {expected.protocol_episodes:,} evaluation episodes per task, "
             f"setting and {_seed_noun(rows)}."
         )
-    repeats = {
-        task: max(found)
-        for task, found in _by_task(rows, "action_repeat").items()
-        if task in expected.protocol_action_repeat and found != {expected.protocol_action_repeat[task]}
-    }
-    if repeats:
-        wanted = {task: expected.protocol_action_repeat[task] for task in repeats}
-        used = _by_task(rows, "action_repeat")
-        yield f"Action repeat {_per_task(repeats, used)} where the protocol has {_per_task(wanted, used)}."
+    yield from _other_protocol(rows, "action_repeat", "Action repeat", expected.protocol_action_repeat)
+    yield from _other_protocol(rows, "episode_frames", "Episodes of", expected.protocol_episode_frames)
+
+
+def _other_protocol(rows: pd.DataFrame, column: str, words: str, protocol: Mapping[str, int]) -> Iterable[str]:
+    """Says where a number of the protocol was changed."""
+    used = _by_task(rows, column)
+    other = {task: max(found) for task, found in used.items() if task in protocol and found != {protocol[task]}}
+    if other:
+        wanted = {task: protocol[task] for task in other}
+        unit = " frames" if column.endswith("frames") else ""
+        yield f"{words} {_per_task(other, used)}{unit} where the protocol has {_per_task(wanted, used)}."
 
 
 def _short_training(cells: Sequence[Line], trained: pd.DataFrame, expected: Expected) -> Iterable[str]:

@@ -41,6 +41,7 @@ class Expected:
       protocol_frames: the published training budget per task, in frames, for the footnotes.
       protocol_episodes: the published number of episodes per task, setting and seed, for the footnotes.
       protocol_action_repeat: the published action repeat per task, for the footnotes.
+      protocol_episode_frames: the published length of an episode per task, in frames, for the footnotes.
     """
 
     tasks: tuple[str, ...]
@@ -53,6 +54,7 @@ class Expected:
     protocol_frames: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     protocol_episodes: int | None = None
     protocol_action_repeat: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    protocol_episode_frames: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if self.metric not in ("return", "success"):

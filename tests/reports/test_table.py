@@ -29,6 +29,7 @@ EXPECTED = Expected(
     protocol_frames={"walker_walk": 1_100_000, "cheetah_run": 3_100_000},
     protocol_episodes=100,
     protocol_action_repeat=dict.fromkeys(TASKS, 2),
+    protocol_episode_frames=dict.fromkeys(TASKS, 1000),
 )
 RETURNS = {
     ("walker_walk", "train", 0): [900, 910, 920],
@@ -241,7 +242,7 @@ def test_footnotes_say_what_a_quick_run_is_not(cell):
                 notes="6 of 10 videos",
             ),
         ]
-    ).assign(render_profile="fast", action_repeat=4)
+    ).assign(render_profile="fast", action_repeat=4, episode_frames=20)
     table = build_table(frame, replace(EXPECTED, tasks=("walker_walk",), train_seeds=(0,), episodes=1))
     text = render(table, "text", width=1000)
     for sentence in (
@@ -252,6 +253,7 @@ def test_footnotes_say_what_a_quick_run_is_not(cell):
         "Not comparable with published numbers: trained for 2,000 frames, published protocol 1,100,000.",
         "1 of the protocol's 100 evaluation episodes per task, setting and training seed.",
         "Action repeat 4 where the protocol has 2.",
+        "Episodes of 20 frames where the protocol has 1,000.",
         "Drawn by llvmpipe, render profile fast.",
         "Profile fast leaves out shadows and multisampling",
         "PIE-G workshop paper, Table 1: PIE-G, SVEA, DrQ, DrQ-v2, TLDA (video_hard).",
