@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import atexit
+import contextlib
 import importlib
 import os
 import sys
@@ -17,6 +18,12 @@ if sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
     os.environ["MUJOCO_GL"] = "egl"  # no display is needed
     if "mujoco" in sys.modules:  # it reads the variable once, when it is imported; here somebody was earlier
         importlib.reload(sys.modules["mujoco.gl_context"])
+
+# PyTorch's CUDA build brings Triton, which carries an LLVM of its own, as Mesa's software rasterizer does. Loaded after
+# Mesa's, Triton's ends the process with a segmentation fault (seen with Triton of torch 2.13 and Mesa 22.3 on Debian 12,
+# at the first optimiser step); loaded before, both work.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 import mujoco
 import numpy as np
