@@ -14,16 +14,16 @@ import os
 import sys
 import weakref
 
+# PyTorch's CUDA build brings Triton, which carries an LLVM of its own, as Mesa's software rasterizer does. Loaded after
+# Mesa's, Triton's ends the process with a segmentation fault (seen at the first optimiser step with torch 2.13 and Mesa
+# 22.3 on Debian 12); loaded before, both work.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
+
 if sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
     os.environ["MUJOCO_GL"] = "egl"  # no display is needed
     if "mujoco" in sys.modules:  # it reads the variable once, when it is imported; here somebody was earlier
         importlib.reload(sys.modules["mujoco.gl_context"])
-
-# PyTorch's CUDA build brings Triton, which carries an LLVM of its own, as Mesa's software rasterizer does. Loaded after
-# Mesa's, Triton's ends the process with a segmentation fault (seen with Triton of torch 2.13 and Mesa 22.3 on Debian 12,
-# at the first optimiser step); loaded before, both work.
-with contextlib.suppress(ImportError):
-    import triton  # noqa: F401
 
 import mujoco
 import numpy as np
