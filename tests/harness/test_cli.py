@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -144,13 +145,19 @@ def test_json_goes_to_standard_output_alone(tmp_path: Path) -> None:
     assert "evaluation 4/4 episodes" in done.stderr
 
 
-def test_an_interrupt_is_status_130_and_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_status_130_and_resumes(number: signal.Signals, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "harness", *LEARN, "--frames", "500", "--set", "delay_sec=0.02"]
-    process = subprocess.Popen([*arguments, "--runs", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*arguments, "--runs", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
     deadline = time.monotonic() + 30
     while not list(tmp_path.glob("*/train/*/tensorboard")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(2)
+    process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "goes on from here" in err
