@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.agent import AgentSpec
 from harness.errors import UsageError, unknown
 from harness.spec import Setting, Suite
+
+if TYPE_CHECKING:
+    from harness.agent import AgentSpec
 
 
 def suite_names() -> list[str]:
@@ -91,6 +93,8 @@ def load_agent(name: str) -> AgentSpec:
     Raises:
       UsageError: if there is none, or it cannot act.
     """
+    from harness.agent import AgentSpec  # here: it loads pydantic, which suites do not need
+
     if ":" not in name:
         agent = _from_folder("baselines", name, "agent", "AGENT")
     else:
@@ -140,6 +144,8 @@ def _import_outside(module_name: str, kind: str) -> ModuleType:
 
 
 def _acting_only(name: str, policy: Any) -> AgentSpec:
+    from harness.agent import AgentSpec
+
     as_policy(policy)
     label = re.sub(r"[^\w.-]", "_", name)
     return AgentSpec(
