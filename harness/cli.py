@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -198,17 +199,22 @@ def preview_command(
     task: Annotated[list[str] | None, typer.Option(help="A task; repeat for several. Default: all.")] = None,
     shift: Annotated[list[str] | None, typer.Option(help="One more setting, as in harness run; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: <suite>.png")] = None,
+    gif: Annotated[
+        Path | None, typer.Option(help="Instead: a GIF of one task in motion, all settings side by side.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Agent steps of the GIF. Default: 50.")] = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
 ) -> None:
-    """Draw every task and setting of a suite, as the agent sees them, into one PNG."""
+    """Draw every task and setting of a suite, as the agent sees them, into one PNG; or one task into a GIF."""
     from harness.assets import AssetStore
     from harness.registry import add_shifts, load_suite
     from harness.spec import check_profile
 
     chosen = add_shifts(load_suite(suite), shift or ())
     tasks = [chosen.check_task(name) for name in task or chosen.tasks]
-    path = out or Path(f"{chosen.name}.png")
+    _check_gif_options(gif, steps, out, task or ())
+    path = gif or out or Path(f"{chosen.name}.png")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
     check_profile(profile)
@@ -217,10 +223,28 @@ def preview_command(
         found = store.find(name)
         if found.stand_in:
             typer.echo(found.stand_in_sentence(), err=True)
-    from harness.preview import contact_sheet
+    from harness.preview import STRIP_STEPS, contact_sheet, episode_strip
 
-    contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, save_to=path)
+    if gif is None:
+        contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, save_to=path)
+    else:
+        episode_strip(chosen, tasks[0], store, num_steps=steps or STRIP_STEPS, profile=profile, save_to=path)
     typer.echo(str(path))
+
+
+def _check_gif_options(gif: Path | None, steps: int | None, out: Path | None, tasks: Sequence[str]) -> None:
+    if gif is None:
+        if steps is not None:
+            raise UsageError("--steps goes with --gif only.")
+        return
+    if out is not None:
+        raise UsageError("--gif writes a GIF and --out a PNG; give one of the two.")
+    if len(tasks) != 1:
+        raise UsageError(f"--gif shows one task: give --task once, not {len(tasks)} times.")
+    if steps is not None and steps < 1:
+        raise UsageError(f"--steps must be at least 1, not {steps}.")
+    if gif.suffix.lower() != ".gif":
+        raise UsageError(f"--gif takes a path that ends in .gif, not '{gif}'.")
 
 
 @assets_app.command("list")

@@ -1,4 +1,4 @@
-"""A contact sheet: what the agent sees in every task and setting of a suite."""
+"""What the agent sees: a contact sheet of a suite's tasks and settings, or one task in motion."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ MARGIN = 8  # pixels between pictures
 FONT_SIZE = 14  # pixels
 PREVIEW_STEPS = 20  # random steps before the picture, so that robot and video have moved
 PREVIEW_SEED = 0
+STRIP_STEPS = 50
+STRIP_FRAME_MSEC = 60  # each picture of a strip is shown this long; GIF counts in 10 ms
 
 
 def contact_sheet(
@@ -48,8 +50,7 @@ def contact_sheet(
       UsageError: for a task that does not exist, a size below the margin's, or a path that is not a `.png`.
       WorkError: if the file cannot be written.
     """
-    if size < 2 * MARGIN:
-        raise UsageError(f"A picture of {size} pixels is too small for a contact sheet; use at least {2 * MARGIN}.")
+    _check_size(size)
     if save_to is not None and save_to.suffix.lower() != ".png":
         raise UsageError(f"A contact sheet is a PNG file; '{save_to}' does not end in .png.")
     rows = [suite.check_task(task) for task in tasks or suite.tasks]
@@ -64,19 +65,89 @@ def contact_sheet(
     return sheet
 
 
+def episode_strip(
+    suite: Suite,
+    task: str,
+    assets: AssetStore,
+    *,
+    settings: tuple[str, ...] | None = None,
+    num_steps: int = STRIP_STEPS,
+    size: int = 168,
+    profile: str = "standard",
+    save_to: Path,
+) -> int:
+    """Writes an animated GIF of one task, its settings side by side, the training setting first.
+
+    All settings play the same seed and the same random actions. Each picture is the newest of the agent's own
+    observation, enlarged without smoothing; GIF leaves 256 colours to each frame. It stops where the episode does.
+
+    Args:
+      suite: the suite's declaration.
+      task: one of its tasks.
+      assets: where third-party files are looked up.
+      settings: names of the settings to show; all if None.
+      num_steps: agent steps after the reset.
+      size: height and width of each picture, pixels.
+      profile: render profile, "standard" or "fast".
+      save_to: the `.gif` file.
+    Returns:
+      The number of moments shown: the reset and every step. (In the file, frames that are alike are one, shown longer.)
+    Raises:
+      UsageError: for a task or setting that does not exist, no setting, less than one step, a size below the margin's,
+        or a path that is not a `.gif`.
+      WorkError: if the file cannot be written.
+    """
+    _check_size(size)
+    if num_steps < 1:
+        raise UsageError(f"A moving preview takes at least 1 step, not {num_steps}.")
+    if save_to.suffix.lower() != ".gif":
+        raise UsageError(f"A moving preview is a GIF file; '{save_to}' does not end in .gif.")
+    suite.check_task(task)
+    names = [setting.name for setting in suite.all_settings] if settings is None else list(settings)
+    if not names:
+        raise UsageError("A moving preview shows at least one setting.")
+    chosen = [suite.setting(name).name for name in names]
+    episodes = [play(suite, task, name, assets, profile, num_steps) for name in chosen]
+    num_moments = max(len(episode) for episode in episodes)
+    # Where one setting ends before the others (other shapes may do that), its last picture stays.
+    rows = ([episode[min(moment, len(episode) - 1)] for episode in episodes] for moment in range(num_moments))
+    frames = (_layout([row], [task], chosen, size) for row in rows)
+    try:
+        next(frames).save(save_to, save_all=True, append_images=frames, duration=STRIP_FRAME_MSEC, loop=0)
+    except OSError as error:
+        raise WorkError(f"Cannot write '{save_to}' ({error.strerror or error}).") from error
+    return num_moments
+
+
 def picture(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str) -> np.ndarray:
     """The agent's newest picture after some seeded random steps, uint8 (H, W, 3)."""
+    return play(suite, task, setting, assets, profile, PREVIEW_STEPS)[-1]
+
+
+def play(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str, num_steps: int) -> list[np.ndarray]:
+    """The agent's newest pictures at the reset and after each of up to `num_steps` seeded random steps.
+
+    Returns:
+      uint8 (H, W, 3) each; fewer than `num_steps + 1` where the episode ends before.
+    """
     env = make_env(suite, task, setting, assets=assets, profile=profile)
     try:
         env.reset(seed=PREVIEW_SEED)
         env.action_space.seed(PREVIEW_SEED)
-        for _ in range(PREVIEW_STEPS):
+        pictures = [env.render()]
+        for _ in range(num_steps):
             _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            pictures.append(env.render())
             if terminated or truncated:
                 break
-        return env.render()
+        return pictures
     finally:
         env.close()
+
+
+def _check_size(size: int) -> None:
+    if size < 2 * MARGIN:
+        raise UsageError(f"A picture of {size} pixels is too small for a preview; use at least {2 * MARGIN}.")
 
 
 def _layout(pictures: list[list[np.ndarray]], rows: list[str], columns: list[str], size: int) -> Image.Image:

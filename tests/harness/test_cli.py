@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness import cli
 
 DOTS = ("--suite", "harness.testing:SUITE")
 SEEKER = ("--agent", "harness.testing:SEEKER")
 RUN = ("run", *DOTS, *SEEKER, "--quiet")
+GIF = ("preview", *DOTS, "--gif", "x.gif")
 LEARN = ("run", *DOTS, "--agent", "tests.harness.learner:AGENT", "--quiet")
 
 
@@ -85,6 +87,13 @@ WRONG = {
     "an unknown asset": (("assets", "fetch", "video_medium"), "Unknown asset 'video_medium'"),
     "an unknown asset to verify": (("assets", "verify", "video_medium"), "Unknown asset 'video_medium'"),
     "a preview into nowhere": (("preview", "--suite", "video_hard", "--out", "no/such/x.png"), "no folder"),
+    "a GIF of all tasks": ((*GIF,), "give --task once, not 0 times"),
+    "a GIF of two tasks": ((*GIF, "--task", "dot_reach", "--task", "dot_stay"), "give --task once, not 2 times"),
+    "a GIF of no steps": ((*GIF, "--task", "dot_reach", "--steps", "0"), "--steps must be at least 1, not 0"),
+    "a GIF into nowhere": ((*GIF[:-1], "no/such/x.gif", "--task", "dot_reach"), "no folder"),
+    "a GIF that is none": ((*GIF[:-1], "x.png", "--task", "dot_reach"), "ends in .gif"),
+    "a GIF and a PNG": ((*GIF, "--task", "dot_reach", "--out", "x.png"), "give one of the two"),
+    "steps of a sheet": (("preview", "--suite", "video_hard", "--steps", "5"), "--steps goes with --gif"),
     "curves of nothing": (("curves", "nowhere"), "holds no training"),
     "an unknown command": (("rnu",), "rnu"),
     "an unknown option": ((*RUN, "--sedes", "1"), "--sedes"),
@@ -101,6 +110,13 @@ def test_wrong_use_ends_at_once_with_status_two(case: str, harness: Callable[...
     assert "Traceback" not in err
     assert time.monotonic() - started < 5  # generous: the promise of one second is for a quiet machine
     assert not Path("runs").exists()
+
+
+def test_a_gif_of_one_task(harness: Callable[..., tuple[int, str, str]]) -> None:
+    status, out, err = harness(*GIF, "--task", "dot_reach", "--steps", "4")
+    assert (status, out, err) == (0, "x.gif\n", "")
+    with Image.open("x.gif") as image:
+        assert (image.format, image.n_frames) == ("GIF", 5)
 
 
 def test_a_file_of_ones_own_that_does_not_import_is_named(harness: Callable[..., tuple[int, str, str]]) -> None:
