@@ -6,24 +6,17 @@
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
-import wrapt
-
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from harness.api import evaluate, make_env
 
 __all__ = ["evaluate", "make_env"]
-
-
-def _register_ids(_: Any) -> None:
-    from harness.gym_ids import register
-
-    register()
-
-
-# At once if Gymnasium is loaded, else as soon as it is: importing it here would cost every command half a second.
-wrapt.register_post_import_hook(_register_ids, "gymnasium")
 
 
 def __getattr__(name: str) -> Any:
@@ -32,3 +25,37 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'harness' has no attribute '{name}'")
+
+
+def _register_ids() -> None:
+    from harness.gym_ids import register
+
+    register()
+
+
+class _WhenGymnasiumLoads(importlib.abc.MetaPathFinder):
+    """Registers our ids right after Gymnasium is imported, whoever imports it.
+
+    Importing it here would cost every command half a second, and Gymnasium has no plugins any more.
+    """
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != "gymnasium":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_register(module: Any) -> None:
+                execute(module)
+                _register_ids()
+
+            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+        return spec
+
+
+if "gymnasium" in sys.modules:
+    _register_ids()
+else:
+    sys.meta_path.insert(0, _WhenGymnasiumLoads())
