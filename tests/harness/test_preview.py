@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_strip_has_a_frame_per_moment_and_a_picture_per_setting(tmp_path) -> Non
     frames = strip_frames(path)
     assert len(frames) == 8
     assert {frame.shape for frame in frames} == {frames[0].shape}
-    assert all((a != b).any() for a, b in zip(frames, frames[1:], strict=False))
+    assert all((a != b).any() for a, b in pairwise(frames))
     narrow = tmp_path / "train.gif"
     episode_strip(testing.SUITE, "dot_reach", STORE, settings=("train",), num_steps=2, size=48, save_to=narrow)
     assert frames[0].shape[0] == strip_frames(narrow)[0].shape[0]
