@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -131,13 +132,10 @@ def test_killed_at_ten_random_moments_it_ends_as_if_nothing_had_happened(
     environment = {key: value for key, value in os.environ.items() if key != "HARNESS_ASSETS"}
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
     moments = random.Random(20260101)
-    phases: list[str] = []
-    while len(phases) < 10:
-        phase = _kill([*command, str(tmp_path / "killed")], moments.uniform(0, span_sec), environment)
-        phases += [phase] if phase else []
-        if not phase:
-            _forget_something(tmp_path / "killed", moments)  # it had finished: make work for another kill
-    assert {"training", "evaluation"} <= set(phases)
+    for number in range(10):
+        phase, span = ("evaluation", 0.4) if number % 2 else ("training", span_sec)
+        while not _kill([*command, str(tmp_path / "killed")], phase, moments.uniform(0, span), environment):
+            _make_work(tmp_path / "killed", phase)  # it had finished before: a kill needs something to interrupt
     done = subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, env=environment)
     assert json.loads(done.stdout)
     whole = _rows(tmp_path / "whole")
@@ -146,26 +144,31 @@ def test_killed_at_ten_random_moments_it_ends_as_if_nothing_had_happened(
     assert _policy_digests(tmp_path / "killed") == _policy_digests(tmp_path / "whole")
 
 
-def _kill(command: list[str], after_sec: float, environment: dict[str, str]) -> str:
-    """Kills the command some time after its first write; says during what, "" if it had finished by then."""
+WRITES = {"training": ("*/train/*/train.jsonl", "*/train/*/checkpoints/*"), "evaluation": ("*/rows/*",)}
+
+
+def _kill(command: list[str], phase: str, after_sec: float, environment: dict[str, str]) -> bool:
+    """Kills the command some time after its first write of a phase; False if it had finished by then."""
     folder, started = Path(command[-1]), time.time()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-    while process.poll() is None and not _written_since(folder, started):
+    while process.poll() is None and not _written_since(folder, WRITES[phase], started):
         time.sleep(0.01)
     try:
         _, errors = process.communicate(timeout=after_sec)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        return "evaluation" if list(folder.glob("*/train/*/policy/provenance.json")) else "training"
+        return True
     assert process.returncode == 0, errors
-    return ""
+    return False
 
 
-def _written_since(folder: Path, moment: float) -> bool:
-    """Whether training or evaluation has left anything on disk since then."""
-    written = [*folder.glob("*/train/*/train.jsonl"), *folder.glob("*/train/*/checkpoints/*"), *folder.glob("*/rows/*")]
-    return any(path.stat().st_mtime > moment for path in written if path.exists())
+def _written_since(folder: Path, patterns: tuple[str, ...], moment: float) -> bool:
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        with contextlib.suppress(FileNotFoundError):  # a checkpoint that has just been replaced
+            if path.stat().st_mtime > moment:
+                return True
+    return False
 
 
 def _policy_digests(folder: Path) -> dict[str, str]:
@@ -180,13 +183,11 @@ def _rows(folder: Path) -> list[Row]:
     return [replace(row, code_revision="", training="") for row in rows]
 
 
-def _forget_something(folder: Path, moments: random.Random) -> None:
-    """Removes the rows of a cell or a whole training of a finished run."""
+def _make_work(folder: Path, phase: str) -> None:
+    """Takes the rows of a finished run away, and for another kill in training all that was trained."""
     run_folder = next(folder.glob("*/rows")).parent
-    cells = sorted((run_folder / "rows").iterdir())
-    for cell in cells if moments.random() < 0.5 else [moments.choice(cells)]:
-        cell.unlink()
-    if not any((run_folder / "rows").iterdir()):
+    shutil.rmtree(run_folder / "rows")
+    if phase == "training":
         shutil.rmtree(run_folder / "train")
 
 
