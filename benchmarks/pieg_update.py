@@ -4,8 +4,9 @@
 
 Each side lives in a process of its own and they take turns, so that neither gains from the other's memory or from a
 quiet moment of the machine. Both start from the same parameters, see the same batches and the same random draws; that
-their losses agree is asserted. What is timed: one whole update (augmentation, networks, three optimisers, target) on a
-batch at hand, and one greedy action. The plain side is `tests/baselines/plain.py`.
+their losses and actions agree is asserted. What is timed: one whole update (augmentation, networks, three optimisers,
+target) on a batch at hand; greedy actions for as many observations; and one greedy action after the other through an
+episode, each observation with one new frame, as evaluation has them. The plain side is `tests/baselines/plain.py`.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ def serve(pipe: Connection, side: str, agent: str, batch_size: int, size: int, t
     pipe.send("ready")
     while (message := pipe.recv()) is not None:
         kind, number = message
-        batch = make_batch(batch_size, size, number)
-        draws = learner.draw(batch_size)
-        started = time.perf_counter()
-        if kind == "update" and plain is None:
-            loss = float(learner.update_batch(batch, draws)["critic_loss"])
-        elif kind == "update":
-            loss = plain.update(batch, draws, learner.noise_std)["critic_loss"]
-        elif plain is None:
-            loss = float(learner.act(batch.observations[:1].numpy(), explore=False)[0, 0])
+        if kind == "update":
+            batch, draws = make_batch(batch_size, size, number), learner.draw(batch_size)
+            started = time.perf_counter()
+            if plain is None:
+                result = float(learner.update_batch(batch, draws)["critic_loss"])
+            else:
+                result = plain.update(batch, draws, learner.noise_std)["critic_loss"]
         else:
-            loss = float(plain.act(batch.observations[:1])[0, 0])
-        pipe.send((time.perf_counter() - started, loss))
+            observations = make_stack(size, number, 1 if kind == "act" else batch_size)
+            started = time.perf_counter()
+            if plain is None:
+                result = float(learner.act(observations, explore=False)[-1, 0])
+            else:
+                result = float(plain.act(torch.from_numpy(observations))[-1, 0])
+        pipe.send((time.perf_counter() - started, result))
 
 
 def make_learner(agent: str, batch_size: int, size: int) -> Any:
@@ -96,6 +100,14 @@ def make_batch(num: int, size: int, seed: int) -> Any:
     return Batch(pixels[0], actions, rewards, torch.full((num, 1), 0.970299), pixels[1])
 
 
+def make_stack(size: int, number: int, num: int) -> np.ndarray:
+    """Observations `number` .. `number + num - 1` of an episode: uint8 (num, 9, size, size), one new frame each."""
+    frames = [
+        np.random.default_rng(n).integers(0, 256, (3, size, size), np.uint8) for n in range(number, number + num + 2)
+    ]
+    return np.stack([np.concatenate(frames[n : n + 3]) for n in range(num)])
+
+
 def start(side: str, *arguments: Any) -> Connection:
     """Starts one side; returns the pipe to it."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -120,7 +132,7 @@ def compare(agent: str, batch_size: int, size: int, updates: int, actions: int, 
         pipe.recv()
     lines = []
     # Acting first: while the parameters are equal to the last bit.
-    for kind, repeats in (("act", actions), ("update", updates)):
+    for kind, repeats in (("act", actions), (f"act on {batch_size}", updates), ("update", updates)):
         seconds: dict[str, list[float]] = {side: [] for side in pipes}
         for number in range(repeats + 1):
             answers = {side: ask(pipe, kind, number) for side, pipe in pipes.items()}
@@ -142,7 +154,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=84)
     parser.add_argument("--updates", type=int, default=2)
-    parser.add_argument("--actions", type=int, default=20)
+    parser.add_argument("--actions", type=int, default=40)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=AGENTS)
     chosen = parser.parse_args()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from baselines.nn.acting import ActingEncoder
 from baselines.nn.augment import overlay, random_shift
 from baselines.nn.encoders import FrozenResNetEncoder
 from baselines.nn.overlay import OverlayPictures
@@ -70,6 +71,7 @@ class PIEG(DDPG):
         frozen_dtype = torch.bfloat16 if config.frozen_dtype == "bfloat16" else None
         encoder = FrozenResNetEncoder(backbone, context.frame_stack, size, config.representation_dim, frozen_dtype)
         super().__init__(AGENT, context, config, encoder, dtype)
+        self.acting = ActingEncoder(encoder)
         if config.bn_constructor_noise and not context.evaluation_only:
             self._pass_constructor_noise()
 
@@ -88,10 +90,18 @@ class PIEG(DDPG):
             next_features = self.encoder.projection(next_fused)
         return self.encoder.projection(torch.cat(passes)), next_features
 
+    def update_batch(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        metrics = super().update_batch(batch, draws)
+        self.acting.forget()
+        return metrics
+
     def encode(self, pixels: Tensor, *, explore: bool) -> Tensor:
         if self._missing is not None:
             raise self._missing
-        return self.encoder(self._scale(pixels).sub_(0.5), self._acting_mode(len(pixels), explore))
+        scaled, normalise = self._scale(pixels).sub_(0.5), self._acting_mode(len(pixels), explore)
+        if explore or normalise is not running_statistics:  # exploring, the projection changes every other step
+            return self.encoder(scaled, normalise)
+        return self.acting(scaled)
 
     def draw(self, num: int) -> Draws:
         draws = super().draw(num)

@@ -75,15 +75,20 @@ class FrozenResNetEncoder(Encoder):
         Plain tensors come back (`no_grad`, not `inference_mode`), because the projection's backward pass keeps them.
         """
         frames = pixels.unflatten(1, (self.frame_stack, 3)).flatten(0, 1)
-        with torch.autocast(pixels.device.type, self._frozen_dtype, enabled=self._frozen_dtype is not None):
-            features = self.backbone(frames.contiguous(memory_format=torch.channels_last), normalise)
-        features = features.to(pixels.dtype)
+        features = self.frame_features(frames, normalise)
         features = features.unflatten(0, (-1, self.frame_stack))
         n, k, c, h, w = features.shape
         fused = features.new_empty(n, 2 * (k - 1), c, h, w)
         fused[:, : k - 1] = features[:, 1:]
         torch.sub(features[:, 1:], features[:, :-1], out=fused[:, k - 1 :])
         return fused.flatten(1)
+
+    @torch.no_grad()
+    def frame_features(self, frames: Tensor, normalise: Normalise = running_statistics) -> Tensor:
+        """The frozen network's: (N, 3, H, W), values in -0.5..0.5, to (N, C, h, w)."""
+        with torch.autocast(frames.device.type, self._frozen_dtype, enabled=self._frozen_dtype is not None):
+            features = self.backbone(frames.contiguous(memory_format=torch.channels_last), normalise)
+        return features.to(frames.dtype)
 
     def forward(self, pixels: Tensor, normalise: Normalise = running_statistics) -> Tensor:
         return self.projection(self.fused_features(pixels, normalise))

@@ -55,6 +55,21 @@ def test_updates_equal_the_plain_ones(kind: str, num_updates: int) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, learner.actor.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("kind", ["drqv2", "pieg"])
+def test_greedy_actions_equal_the_plain_ones_between_updates(kind: str) -> None:
+    learner = make_learner(kind)
+    plain = PlainAgent(learner, kind)
+    learner.num_steps = 60_000
+    observations = random_batch(N, learner.context, seed=10).observations
+    for index in range(3):
+        for rows in (observations[:1], observations):
+            action = torch.from_numpy(learner.act(rows.numpy(), explore=False))
+            torch.testing.assert_close(action, plain.act(rows).float(), rtol=1e-6, atol=1e-6)
+        batch, draws = random_batch(N, learner.context, seed=index), learner.draw(N)
+        learner.update_batch(batch, draws)
+        plain.update(batch, draws, learner.noise_std)
+
+
 def test_running_statistics_move_three_times_an_update_in_the_published_order() -> None:
     learner = make_learner("pieg")
     plain = PlainAgent(learner, "pieg")
