@@ -136,6 +136,11 @@ class DrawnSimulation(Simulation):
     def data(self) -> mujoco.MjData:
         """The live state."""
 
+    @property
+    def cameras(self) -> tuple[int | str, ...]:
+        """The cameras that are drawn, in order."""
+        return (self.camera,)
+
     def render(self) -> np.ndarray:
         return self.draw(self.camera)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
+from suites.shifts.scene import SceneWithCameras, drawn_cameras
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -30,15 +31,15 @@ LOOK_AWAY = {
 
 @dataclass(frozen=True)
 class CameraRoll(Shift):
-    """Turns the camera about its view axis by a fixed angle; 0 leaves it alone.
+    """Turns every camera that is drawn about its view axis by a fixed angle; 0 leaves it alone.
 
     Args:
-      degrees: positive angles turn the picture clockwise.
+      degrees: positive angles turn the picture clockwise (Metaworld's counterclockwise, as it is a mirror image).
     """
 
     degrees: float
 
-    def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
+    def bind(self, simulation: SceneWithCameras, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         return _BoundTurn(simulation, [about_view(self.degrees)], shuffled=False) if self.degrees else BoundShift()
 
 
@@ -69,9 +70,9 @@ class LookAway(Shift):
 class _BoundTurn(BoundShift):
     """Turns one by one in the order that `RandomState(seed)` shuffles them into."""
 
-    def __init__(self, simulation: DMControlSimulation, turns: list[np.ndarray], *, shuffled: bool) -> None:
+    def __init__(self, simulation: SceneWithCameras, turns: list[np.ndarray], *, shuffled: bool) -> None:
         self._simulation, self._turns, self._shuffled = simulation, turns, shuffled
-        self._camera = simulation.model.camera(simulation.camera).id
+        self._cameras = drawn_cameras(simulation)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         place = episode % len(self._turns)
@@ -81,8 +82,8 @@ class _BoundTurn(BoundShift):
 
     def before_render(self, step: int) -> None:
         """Each step of the physics puts the stock pose back, so that turns never add up over pictures."""
-        pose = self._simulation.data.cam_xmat[self._camera]
-        pose[:] = (pose.reshape(3, 3) @ self._turn).ravel()
+        for pose in (self._simulation.data.cam_xmat[camera] for camera in self._cameras):
+            pose[:] = (pose.reshape(3, 3) @ self._turn).ravel()
 
 
 def shuffled_order(seed: int, count: int) -> list[int]:

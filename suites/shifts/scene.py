@@ -30,6 +30,18 @@ class Scene(Protocol):
     def data(self) -> mujoco.MjData: ...
 
 
+class SceneWithCameras(Scene, Protocol):
+    """A scene that says which of its cameras are drawn."""
+
+    @property
+    def cameras(self) -> tuple[int | str, ...]: ...
+
+
+def drawn_cameras(scene: SceneWithCameras) -> list[int]:
+    """The numbers of the cameras that are drawn, in their order."""
+    return [scene.model.camera(camera).id for camera in scene.cameras]
+
+
 def draws(name: str, seed: int, episode: int) -> np.random.Generator:
     """The generator of one shift for one episode; other names give independent draws."""
     return np.random.default_rng(np.random.SeedSequence((crc32(name.encode()), seed, episode)))
@@ -53,16 +65,18 @@ class DrawnField(BoundShift):
       name: of the shift; seeds its draws.
       field: of `MjModel`, such as "light_pos".
       draw: (generator, nominal value) -> new value, of the same shape.
+      told: which entries of the field are worth storing in a row; None stands for all.
     """
 
-    def __init__(self, scene: Scene, name: str, field: str, draw: Draw) -> None:
+    def __init__(self, scene: Scene, name: str, field: str, draw: Draw, told: Sequence[int] | None = None) -> None:
         self._name, self._field, self._draw = name, field, draw
+        self._told = slice(None) if told is None else list(told)
         self._array: np.ndarray = getattr(scene.model, field)
         self._nominal = self._array.copy()
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         self._array[:] = self._draw(draws(self._name, seed, episode), self._nominal)
-        return {self._field: facts(self._array)}
+        return {self._field: facts(self._array[self._told])}
 
 
 class Together(BoundShift):

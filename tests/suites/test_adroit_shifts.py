@@ -267,6 +267,18 @@ def test_vigens_offsets_stay_in_their_bounds() -> None:
     assert len(fovs) > 15
 
 
+def test_rows_tell_the_poses_of_the_cameras_that_are_drawn() -> None:
+    for task, numbers in (("pen", 1), ("relocate", 3)):
+        env = make(task, Setting("x", (CameraJitter(0.07, 0.08, -10, 10),)), draw=False)
+        _, info = env.reset(seed=0)
+        told, model = info["shift"], env.simulation.model
+        assert set(told) == {"cam_pos", "cam_quat", "cam_fovy"}
+        cameras = [model.camera(name).id for name in env.simulation.cameras]
+        assert len(cameras) == numbers < model.ncam
+        for field, poses in told.items():
+            np.testing.assert_allclose(poses, getattr(model, field)[cameras], atol=1e-4)
+
+
 def test_a_sky_video_fills_the_sky_and_nothing_else() -> None:
     plain, env = make("pen", "background_color_easy", VIGEN), make("pen", "background_video_easy", VIGEN)
     _, info = env.reset(seed=0)

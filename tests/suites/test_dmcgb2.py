@@ -89,7 +89,7 @@ def test_turns_are_rotations_of_the_right_kind() -> None:
 class Posed:
     """Enough of a simulation to turn its camera."""
 
-    domain, camera = "cheetah", 0
+    domain, cameras = "cheetah", (0,)
     model = SimpleNamespace(camera=lambda camera: SimpleNamespace(id=camera))
 
     def __init__(self) -> None:
