@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import math
 import re
 import sys
@@ -67,9 +68,23 @@ def _composed(suite: Suite, text: str) -> Setting:
     if not parts:
         raise UsageError(f"--shift takes [setting+]name=value, and '{text}' names no shift.")
     settings = [_axis_setting(suite, part, text) for part in parts]
+    _check_composable([base, *settings])
     names = ([] if base == suite.train else [base.name]) + [setting.name for setting in settings]
     shifts = tuple(shift for setting in settings for shift in setting.shifts)
     return Setting("+".join(names), (*base.shifts, *shifts))
+
+
+def _check_composable(settings: Sequence[Setting]) -> None:
+    """Sees to it that no part of a setting undoes another.
+
+    Raises:
+      UsageError: if an axis is named twice, or two parts overwrite the same field of the model.
+    """
+    for first, second in itertools.combinations(settings, 2):
+        fields = [{field for shift in setting.shifts for field in shift.sets} for setting in (first, second)]
+        same_axis = "=" in first.name and first.name.partition("=")[0] == second.name.partition("=")[0]
+        if same_axis or fields[0] & fields[1]:
+            raise UsageError(f"'{first.name}' and '{second.name}' set the same thing: ask for one of them.")
 
 
 def _axis_setting(suite: Suite, part: str, text: str) -> Setting:
@@ -81,7 +96,7 @@ def _axis_setting(suite: Suite, part: str, text: str) -> Setting:
         number = math.nan
     if not equals or not math.isfinite(number):
         raise UsageError(f"--shift takes [setting+]name=value with a number, not '{text}'.")
-    return axis.setting(number)
+    return axis.setting(number, suite.domain)
 
 
 def load_agent(name: str) -> AgentSpec:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import UsageError, unknown
 
@@ -56,7 +56,12 @@ class Shift:
 
     Subclasses add their own parameters. A shift changes what is seen (or shapes, where the suite says so); it
     never touches the physics state or the reward, and it never reads the agent.
+
+    `sets` names the fields of the model that it overwrites in each episode; another shift that does so too would undo
+    it, so the two cannot be combined.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ()
 
     @property
     def assets(self) -> tuple[str, ...]:

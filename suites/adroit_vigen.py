@@ -37,6 +37,9 @@ HARD_TABLES = (
     "metaworld/wood4",
 )
 
+CAMERA_EASY = CameraJitter(position=0.03, quaternion=0.03, fovy_low=-4, fovy_high=5)
+CAMERA_HARD = CameraJitter(position=0.07, quaternion=0.08, fovy_low=-10, fovy_high=10)
+
 
 def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
     """Every factor at one level; the numbers are those of RL-ViGen's setting.yaml."""
@@ -46,8 +49,6 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
         LightColor(spread=0.1, low=0.7, high=1.4) if easy else LightColor(spread=0.2, low=0.4, high=2.5),
     )
     moving = MovingLight(step=0.04, reach=1.2) if easy else MovingLight(step=0.12, reach=3.0)
-    near = CameraJitter(position=0.03, quaternion=0.03, fovy_low=-4, fovy_high=5)
-    far = CameraJitter(position=0.07, quaternion=0.08, fovy_low=-10, fovy_high=10)
     return (
         Setting(f"object_color_{level}", (SceneColor(level),)),
         Setting(f"table_texture_{level}", (TableTexture(EASY_TABLES if easy else HARD_TABLES),)),
@@ -55,7 +56,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
         Setting(f"background_video_{level}", (SkyVideo(level),)),
         Setting(f"light_{level}", light),
         Setting(f"moving_light_{level}", (moving,)),
-        Setting(f"camera_{level}", (near if easy else far,)),
+        Setting(f"camera_{level}", (CAMERA_EASY if easy else CAMERA_HARD,)),
     )
 
 

@@ -22,15 +22,18 @@ TABLES = (
     "tennis",
 )
 
+LIGHT = SceneLight(brightness=2.0, color=0.2, direction=0.5)
+CAMERA = CameraJitter(position=0.05, quaternion=0.05, fovy_low=-5, fovy_high=6)
+
 SUITE = Suite(
     name="metaworld_visual",
     version=1,
     domain=metaworld.DOMAIN,
     tasks=metaworld.VISUAL_TASKS,
     settings=(
-        Setting("light", (SceneLight(brightness=2.0, color=0.2, direction=0.5),)),
+        Setting("light", (LIGHT,)),
         Setting("table_texture", (Texture(metaworld.TABLE, TABLES),)),
-        Setting("camera", (CameraJitter(position=0.05, quaternion=0.05, fovy_low=-5, fovy_high=6),)),
+        Setting("camera", (CAMERA,)),
     ),
     protocol=metaworld.VISUAL_PROTOCOL,
     description="Metaworld push and drawer-open under other lights, tables and camera poses.",

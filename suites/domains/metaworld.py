@@ -32,7 +32,8 @@ NEAR = {"drawer_open": "near_handle"}
 class MetaworldSimulation(DrawnSimulation):
     """One Metaworld task with its own renderer.
 
-    A shift may write any visual field of `model`; poses of lights and cameras are worked out anew for each picture.
+    A shift may write any visual field of `model` before the episode starts, and in `before_render` also poses of lights
+    and cameras in `data`, which each control step works out anew.
     Pictures are upside down as MuJoCo sees them, as in the published code, which hands on OpenGL's rows from the
     bottom: with `corner4` that is the way up in which the table lies under the robot.
 
@@ -81,6 +82,7 @@ class MetaworldSimulation(DrawnSimulation):
         # Some tasks place objects and goal after their last forward pass: their poses would be those of before.
         # Kinematics alone leaves everything that physics starts from as it is.
         mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)  # a shift may have moved lights and cameras
         now = self._env._get_curr_obs_combined_no_goal()
         self._observation = np.hstack([now, now, self._env._get_pos_goal()])
         self._now = dict.fromkeys(self._conditions({}), False)
@@ -94,7 +96,6 @@ class MetaworldSimulation(DrawnSimulation):
         return StepResult(float(reward), False)
 
     def render(self) -> np.ndarray:
-        mujoco.mj_camlight(self.model, self.data)  # a shift may have moved lights and cameras
         return np.flipud(self.draw(self.camera)).copy()
 
     def state(self) -> np.ndarray:

@@ -1,21 +1,42 @@
 """Shifts with one number that goes from nothing to a lot: for `--shift name=value` and sweeps of one factor.
 
-An axis is described here without loading a simulator; `make` builds the shift. At the value that changes nothing the
-picture is the training picture.
+At the value that changes nothing the picture is the training picture. Loads no simulator, as shifts do not until they
+are bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from harness.errors import UsageError, unknown
 from harness.spec import Setting, Shift
+from suites.adroit_vigen import CAMERA_HARD
+from suites.domains.adroit_protocol import DOMAIN as ADROIT
+from suites.domains.adroit_protocol import SOURCE as RRL
+from suites.domains.metaworld_protocol import DOMAIN as METAWORLD
+from suites.domains.metaworld_protocol import DRAWERWORLD_DOMAIN as DRAWERWORLD
+from suites.domains.metaworld_protocol import DRAWERWORLD_TABLE, TABLE
+from suites.metaworld_visual import CAMERA, LIGHT, TABLES
+from suites.shifts.camera_turn import CameraRoll
+from suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
+from suites.shifts.distracting_background import DistractingBackground
+from suites.shifts.distracting_camera import DistractingCamera
+from suites.shifts.distracting_color import DistractingColor
+from suites.shifts.lamps import Lamps
+from suites.shifts.lighting import LightDirection, LightPosition
+from suites.shifts.object_color import ObjectColor
+from suites.shifts.texture import Texture
 
 DMCONTROL = "suites.domains.dmcontrol"
 JACO = "suites.domains.jaco"
+EVERYWHERE = (DMCONTROL, JACO, METAWORLD, DRAWERWORLD, ADROIT)
 STONE = "Stone et al. 2021 (arXiv 2101.02722), as in nicklashansen/dmcontrol-generalization-benchmark@ff9c0aa8"
 OWN = "this project"
+
+DRAWERWORLD_TABLES = ("wood", "metal", "marble")  # of DrawerWorld's; none is a third-party file
+
+Make = Callable[[float], Shift]
 
 
 @dataclass(frozen=True)
@@ -29,8 +50,7 @@ class Axis:
       unit: "degrees", "metres", "factor", or "intensity" for a number without unit.
       description: one line.
       source: whose definition it is.
-      domains: modules of the simulations it works on, as in `Suite.domain`.
-      make: builds the shift from the value.
+      makers: builds the shift from the value, by the module of the simulations, as in `Suite.domain`.
     """
 
     name: str
@@ -40,11 +60,15 @@ class Axis:
     unit: str
     description: str
     source: str
-    domains: tuple[str, ...]
-    make: Callable[[float], Shift]
+    makers: Mapping[str, Make]
 
-    def setting(self, value: float) -> Setting:
-        """The setting `name=value`; without a shift at the neutral value.
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Modules of the simulations it works on."""
+        return tuple(self.makers)
+
+    def setting(self, value: float, domain: str) -> Setting:
+        """The setting `name=value` of one of `domains`; without a shift at the neutral value.
 
         Raises:
           UsageError: if the value is outside the interval.
@@ -53,55 +77,11 @@ class Axis:
             raise UsageError(
                 f"Shift '{self.name}' goes from {self.low:g} to {self.high:g} ({self.unit}), not {value:g}."
             )
-        return Setting(f"{self.name}={value:g}", () if value == self.neutral else (self.make(value),))
+        return Setting(f"{self.name}={value:g}", () if value == self.neutral else (self.makers[domain](value),))
 
 
-def _distracting_background(value: float) -> Shift:
-    from suites.shifts.distracting_background import DistractingBackground
-
-    return DistractingBackground(value)
-
-
-def _distracting_camera(value: float) -> Shift:
-    from suites.shifts.distracting_camera import DistractingCamera
-
-    return DistractingCamera(value)
-
-
-def _distracting_color(value: float) -> Shift:
-    from suites.shifts.distracting_color import DistractingColor
-
-    return DistractingColor(value)
-
-
-def _camera_roll(value: float) -> Shift:
-    from suites.shifts.camera_turn import CameraRoll
-
-    return CameraRoll(value)
-
-
-def _light_brightness(value: float) -> Shift:
-    from suites.shifts.lamps import Lamps
-
-    return Lamps(brightness=value)
-
-
-def _light_offset(value: float) -> Shift:
-    from suites.shifts.lamps import Lamps
-
-    return Lamps(offset=value)
-
-
-def _arm_thickness(value: float) -> Shift:
-    from suites.shifts.deformed_shapes import DeformedArm
-
-    return DeformedArm(amount=value)
-
-
-def _target_scale(value: float) -> Shift:
-    from suites.shifts.deformed_shapes import DeformedTarget
-
-    return DeformedTarget(scale=value)
+def _on(domains: tuple[str, ...], make: Make) -> dict[str, Make]:
+    return dict.fromkeys(domains, make)
 
 
 def _axes(*axes: Axis) -> dict[str, Axis]:
@@ -117,8 +97,7 @@ AXES: dict[str, Axis] = _axes(
         "intensity",
         "Videos on the sky; the intensity says from how many one is drawn (2 to 60).",
         STONE,
-        (DMCONTROL,),
-        _distracting_background,
+        _on((DMCONTROL,), DistractingBackground),
     ),
     Axis(
         "distracting_camera",
@@ -128,8 +107,7 @@ AXES: dict[str, Axis] = _axes(
         "intensity",
         "A camera that starts off its place, rolled and zoomed, and wanders.",
         STONE,
-        (DMCONTROL,),
-        _distracting_camera,
+        _on((DMCONTROL,), DistractingCamera),
     ),
     Axis(
         "distracting_color",
@@ -139,8 +117,7 @@ AXES: dict[str, Axis] = _axes(
         "intensity",
         "Colours of all materials that start off stock and wander.",
         STONE,
-        (DMCONTROL,),
-        _distracting_color,
+        _on((DMCONTROL,), DistractingColor),
     ),
     Axis(
         "camera_roll",
@@ -150,8 +127,20 @@ AXES: dict[str, Axis] = _axes(
         "degrees",
         "The camera turned about its view axis, the same in every episode.",
         OWN,
-        (DMCONTROL, JACO),
-        _camera_roll,
+        _on(EVERYWHERE, CameraRoll),
+    ),
+    Axis(
+        "camera_jitter",
+        0.0,
+        2.0,
+        0.0,
+        "intensity",
+        "The camera moved, turned and zoomed, drawn per episode; 1 is adroit_vigen's hard, or metaworld_visual's.",
+        "RL-ViGen (arXiv 2307.10224) on Adroit, else this project",
+        {
+            ADROIT: lambda value: replace(CAMERA_HARD, intensity=value),
+            **_on((METAWORLD, DRAWERWORLD), lambda value: replace(CAMERA, intensity=value)),
+        },
     ),
     Axis(
         "light",
@@ -161,8 +150,7 @@ AXES: dict[str, Axis] = _axes(
         "factor",
         "Brightness of all lights, the one at the camera included, the same in every episode.",
         OWN,
-        (DMCONTROL, JACO),
-        _light_brightness,
+        _on(EVERYWHERE, lambda value: Lamps(brightness=value)),
     ),
     Axis(
         "light_offset",
@@ -172,8 +160,60 @@ AXES: dict[str, Axis] = _axes(
         "metres",
         "Every lamp moved sideways by this much, in a direction drawn for each episode.",
         OWN,
-        (DMCONTROL, JACO),
-        _light_offset,
+        _on(EVERYWHERE, lambda value: Lamps(offset=value)),
+    ),
+    Axis(
+        "light_jitter",
+        0.0,
+        2.0,
+        0.0,
+        "intensity",
+        "Brightness, colour and direction of all lights, drawn per episode; 1 is metaworld_visual's.",
+        OWN,
+        _on((METAWORLD, DRAWERWORLD), lambda value: replace(LIGHT, intensity=value)),
+    ),
+    Axis(
+        "light_position",
+        0.0,
+        1.0,
+        0.0,
+        "intensity",
+        "Where the lamp stands, drawn per episode; 1 is RRL's distractor.",
+        RRL,
+        _on((ADROIT,), lambda value: LightPosition(intensity=value)),
+    ),
+    Axis(
+        "light_direction",
+        0.0,
+        1.0,
+        0.0,
+        "intensity",
+        "Where the lamp points, drawn per episode; 1 is RRL's distractor.",
+        RRL,
+        _on((ADROIT,), lambda value: LightDirection(intensity=value)),
+    ),
+    Axis(
+        "object_color",
+        0.0,
+        1.0,
+        0.0,
+        "intensity",
+        "Colours of the task's objects, drawn per episode; 1 is RRL's distractor.",
+        RRL,
+        _on((ADROIT,), lambda value: ObjectColor(intensity=value)),
+    ),
+    Axis(
+        "table_texture",
+        0.0,
+        1.0,
+        0.0,
+        "intensity",
+        "The table's picture blended with another, drawn per episode; at 1 the other alone is seen.",
+        OWN,
+        {
+            METAWORLD: lambda value: Texture(TABLE, TABLES, value),
+            DRAWERWORLD: lambda value: Texture(DRAWERWORLD_TABLE, DRAWERWORLD_TABLES, value),
+        },
     ),
     Axis(
         "arm_thickness",
@@ -183,8 +223,7 @@ AXES: dict[str, Axis] = _axes(
         "intensity",
         "Thickness of the Jaco arm and hand; 1 is the suite jaco_deformed's. Changes shapes.",
         OWN,
-        (JACO,),
-        _arm_thickness,
+        _on((JACO,), DeformedArm),
     ),
     Axis(
         "target_scale",
@@ -194,8 +233,7 @@ AXES: dict[str, Axis] = _axes(
         "factor",
         "Size of the brick; 1.8 is the suite jaco_deformed's. Changes shapes.",
         OWN,
-        (JACO,),
-        _target_scale,
+        _on((JACO,), DeformedTarget),
     ),
 )
 

@@ -25,6 +25,8 @@ class Lamps(Shift):
     What a light gives is clipped at 1. A directional lamp shines from everywhere along its direction, so moving it
     changes nothing: its direction is tilted as if it hung one metre above the floor.
 
+    Both hold for one picture at a time, so they come on top of whatever another shift makes of the lights.
+
     Args:
       brightness: factor, at least 0; 1 changes nothing.
       offset: metres in a horizontal direction drawn for each episode; 0 changes nothing.
@@ -48,10 +50,8 @@ class _BoundLight(BoundShift):
         self._shift, self._scene = shift, scene
         self._directional = scene.model.light_directional.astype(bool)
         headlight = scene.model.vis.headlight
-        fields = [getattr(scene.model, f"light_{part}") for part in PARTS] + [getattr(headlight, p) for p in PARTS]
-        self._stock = [(field, field.copy()) for field in fields]
-        for field, stock in self._stock:
-            field[:] = np.clip(shift.brightness * stock, 0.0, 1.0)
+        self._fields = [getattr(scene.model, f"light_{part}") for part in PARTS]
+        self._fields += [getattr(headlight, part) for part in PARTS]
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         angle = draws("light offset", seed, episode).uniform(-np.pi, np.pi)
@@ -60,12 +60,17 @@ class _BoundLight(BoundShift):
 
     def before_render(self, step: int) -> None:
         """World poses are written, as lamps may follow the robot; each step of the physics puts the stock ones back."""
+        self._unlit = [field.copy() for field in self._fields]
+        for field in self._fields if self._shift.brightness != 1.0 else ():
+            field[:] = np.clip(self._shift.brightness * field, 0.0, 1.0)
         data, lamps = self._scene.data, ~self._directional
         data.light_xpos[lamps] += self._move
         tilted = data.light_xdir[self._directional] - self._move
         data.light_xdir[self._directional] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
 
-    def close(self) -> None:
+    def after_render(self, pixels: np.ndarray, step: int) -> np.ndarray:
         """Gives the lights their brightness back."""
-        for field, stock in self._stock:
-            field[:] = stock
+        if self._shift.brightness != 1.0:
+            for field, was in zip(self._fields, self._unlit, strict=True):
+                field[:] = was
+        return pixels

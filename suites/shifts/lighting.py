@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class LightPosition(Shift):
     low: Vector = (-1.0, -1.0, 2.0)
     high: Vector = (0.5, 0.5, 5.0)
     intensity: float = 1.0
+    sets: ClassVar[tuple[str, ...]] = ("light_pos",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         def draw(rng: np.random.Generator, nominal: np.ndarray) -> np.ndarray:
@@ -51,6 +52,7 @@ class LightDirection(Shift):
     low: Vector = (-0.25, -0.25, -1.0)
     high: Vector = (0.25, 0.25, -0.5)
     intensity: float = 1.0
+    sets: ClassVar[tuple[str, ...]] = ("light_dir",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         def draw(rng: np.random.Generator, nominal: np.ndarray) -> np.ndarray:
@@ -68,6 +70,7 @@ class LightOffset(Shift):
     """
 
     spread: Vector
+    sets: ClassVar[tuple[str, ...]] = ("light_pos",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         def draw(rng: np.random.Generator, nominal: np.ndarray) -> np.ndarray:
@@ -90,6 +93,7 @@ class LightColor(Shift):
     spread: float
     low: float
     high: float
+    sets: ClassVar[tuple[str, ...]] = ("light_diffuse",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         def draw(rng: np.random.Generator, nominal: np.ndarray) -> np.ndarray:
@@ -110,6 +114,7 @@ class MovingLight(Shift):
 
     step: float
     reach: float
+    sets: ClassVar[tuple[str, ...]] = ("light_pos",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         return _BoundMovingLight(simulation, self)

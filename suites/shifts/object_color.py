@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
 from harness.spec import BoundShift, Shift
 from suites.shifts.color import ColorTable, color_index, load_table, stand_in_table
-from suites.shifts.scene import Scene, draws, facts
+from suites.shifts.scene import Scene, blend, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -30,20 +30,22 @@ class ObjectColor(Shift):
     """The task's objects painted by RRL's law: rgb <- factor x rgb + offset, one draw shared by all of them.
 
     Source: ShahRutav/mj_envs@0729354. A geom that showed its material's tint shows the painted grey instead (times the
-    material's texture), as in the published code; so there is no way back to the nominal look by intensity 0.
+    material's texture), as in the published code.
 
     Attributes:
       mode: "paper" paints the nominal colours and clips to [0, 1]. "code" does what the published code does: it paints
         what the previous episode left and clips nothing, so colours wander off, episode by episode.
       offset: the largest offset of a channel, either way.
       factor: the largest deviation of the factor from 1.
-      intensity: multiplies both.
+      intensity: multiplies both. Below 1 the grey that replaces a material's tint is mixed with the tint, so 0 is the
+        nominal look.
     """
 
     mode: Literal["paper", "code"] = "paper"
     offset: float = 0.52
     factor: float = 0.2
     intensity: float = 1.0
+    sets: ClassVar[tuple[str, ...]] = ("geom_rgba",)
 
     def bind(self, simulation: SceneWithObjects, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         return _BoundObjectColor(simulation, self)
@@ -76,12 +78,21 @@ class _BoundObjectColor(BoundShift):
         bodies = [model.body(name).id for name in scene.object_bodies]
         self._shift, self._rgba = shift, model.geom_rgba
         self._geoms = np.flatnonzero(np.isin(model.geom_bodyid, bodies))
-        self._nominal = model.geom_rgba[self._geoms, :3].astype(np.float64)
+        nominal = model.geom_rgba[self._geoms, :3].astype(np.float64)
+        self._nominal = blend(shown_colors(model)[self._geoms], nominal, shift.intensity)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         self._rgba[self._geoms, :3] = self._shift.paint(self._nominal, seed, episode)
         factor, offset = self._shift.draw(seed, episode)
         return {"color_factor": round(factor, 4), "color_offset": facts(offset)}
+
+
+def shown_colors(model: Any) -> np.ndarray:
+    """What each geom is tinted with, float64 (N, 3): its material's colour unless it has one of its own."""
+    tinted = (model.geom_matid >= 0) & (model.geom_rgba == UNCOLORED).all(axis=1)
+    colors = model.geom_rgba[:, :3].astype(np.float64)
+    colors[tinted] = model.mat_rgba[model.geom_matid[tinted], :3]
+    return colors
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ class SceneColor(Shift):
     """
 
     level: Literal["easy", "hard"]
+    sets: ClassVar[tuple[str, ...]] = ("geom_rgba",)
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class SceneLight(Shift):
         logarithm; 1 changes nothing.
       color: each of red, green and blue is multiplied by a factor within 1 +- color; 0 changes nothing.
       direction: bound of what is added to each component of every light's unit direction; 0 changes nothing.
+      intensity: multiplies what is drawn of all three (of the brightness, its logarithm); 0 changes nothing.
     Raises:
       UsageError: if the brightness is below 1, or the colour's bound not in [0, 1].
     """
@@ -34,6 +35,8 @@ class SceneLight(Shift):
     brightness: float = 1.0
     color: float = 0.0
     direction: float = 0.0
+    intensity: float = 1.0
+    sets: ClassVar[tuple[str, ...]] = (*(f"light_{part}" for part in PARTS), "light_dir")
 
     def __post_init__(self) -> None:
         if self.brightness < 1.0:
@@ -55,9 +58,9 @@ class _BoundLight(BoundShift):
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         shift, random = self._shift, draws("scene_light", seed, episode)
-        brightness = float(shift.brightness ** random.uniform(-1.0, 1.0))
-        tint = 1.0 + shift.color * random.uniform(-1.0, 1.0, 3)
-        offset = shift.direction * random.uniform(-1.0, 1.0, self._directions.shape)
+        brightness = float(shift.brightness ** (shift.intensity * random.uniform(-1.0, 1.0)))
+        tint = 1.0 + shift.intensity * shift.color * random.uniform(-1.0, 1.0, 3)
+        offset = shift.intensity * shift.direction * random.uniform(-1.0, 1.0, self._directions.shape)
         for live, home in self._colors:
             live[:] = np.clip(brightness * tint * home, 0.0, 1.0)
         moved = self._directions + offset

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class TableTexture(Shift):
     """
 
     pictures: tuple[str, ...]
+    sets: ClassVar[tuple[str, ...]] = ("geom_matid",)
 
     def edit_spec(self, spec: Any) -> None:
         """Adds one copy of the table's material for each picture."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class Texture(Shift):
     material: str
     names: tuple[str, ...]
     intensity: float = 1.0
+    sets: ClassVar[tuple[str, ...]] = ("geom_matid",)
 
     def __post_init__(self) -> None:
         if not self.names:

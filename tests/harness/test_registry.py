@@ -97,6 +97,7 @@ def test_a_shift_adds_a_setting_alone_or_on_top_of_another() -> None:
         ("colour_hard+camera_roll=3", "Unknown setting"),
         ("color_hard", "names no shift"),
         ("arm_thickness=1", "does not work"),
+        ("camera_roll=3+light=2+camera_roll=4", "'camera_roll=3' and 'camera_roll=4' set the same thing"),
     ],
 )
 def test_shifts_that_cannot_be(text: str, words: str) -> None:
@@ -104,9 +105,29 @@ def test_shifts_that_cannot_be(text: str, words: str) -> None:
         add_shifts(load_suite("color_hard"), [text])
 
 
+@pytest.mark.parametrize(
+    ("suite", "text"),
+    [
+        ("metaworld_visual", "camera+camera_jitter=1"),
+        ("adroit_distractors", "combined+light_direction=0.5"),
+        ("adroit_vigen", "moving_light_easy+light_position=0.5"),
+        ("drawerworld", "wood+table_texture=0.5"),
+    ],
+)
+def test_shifts_that_would_undo_each_other_are_refused(suite: str, text: str) -> None:
+    with pytest.raises(UsageError, match="set the same thing: ask for one of them"):
+        add_shifts(load_suite(suite), [text])
+
+
+def test_an_axis_may_be_named_as_a_setting_that_it_leaves_alone() -> None:
+    added = add_shifts(load_suite("metaworld_visual"), ["light+light=0.5"]).settings[-1]
+    assert (added.name, len(added.shifts)) == ("light+light=0.5", 2)
+
+
 def test_every_axis_makes_shifts_within_its_range() -> None:
     for name, axis in shift_axes().items():
         assert axis.name == name
         assert axis.low <= axis.neutral <= axis.high
-        assert axis.setting(axis.neutral).shifts == ()
-        assert len(axis.setting(axis.high).shifts) == 1
+        for domain in axis.domains:
+            assert axis.setting(axis.neutral, domain).shifts == ()
+            assert len(axis.setting(axis.high, domain).shifts) == 1
