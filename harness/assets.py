@@ -65,7 +65,8 @@ class Asset:
         """What the user does to get it, a sentence without its full stop."""
         if self.fetchable:
             return f"Run: harness assets fetch {self.name}"
-        where = self.how_to_get or f"it comes from {self.source}; put its files into a folder named by --assets"
+        files = " and ".join(file.path for file in self.choices[0]) if self.choices else "its files"
+        where = self.how_to_get or f"it comes from {self.source}; put {files} below a folder DIR and pass --assets DIR"
         return where[0].upper() + where[1:]
 
 
@@ -146,14 +147,18 @@ class AssetStore:
     Args:
       folders: searched in this order; those that do not exist are passed over.
       allow_stand_ins: whether an absent asset may be stood in for (`--preset quick` only).
+      held_out: assets whose pictures the suite tests with: no pictures for overlay augmentation.
     """
 
-    def __init__(self, folders: Sequence[Path], *, allow_stand_ins: bool) -> None:
+    def __init__(self, folders: Sequence[Path], *, allow_stand_ins: bool, held_out: Iterable[str] = ()) -> None:
         self.folders = tuple(Path(folder) for folder in folders)
         self.allow_stand_ins = allow_stand_ins
+        self.held_out = tuple(held_out)
 
     @classmethod
-    def from_environment(cls, extra: str | None = None, *, allow_stand_ins: bool) -> AssetStore:
+    def from_environment(
+        cls, extra: str | None = None, *, allow_stand_ins: bool, held_out: Iterable[str] = ()
+    ) -> AssetStore:
         """The store of `--assets` (`extra`), then `$HARNESS_ASSETS`, then the user cache folder.
 
         Both take several folders, with `:` (`os.pathsep`) between.
@@ -166,7 +171,7 @@ class AssetStore:
             if not folder.is_dir():
                 raise UsageError(f"No such folder: {folder} (given by --assets).")
         folders = [*asked, *_split_folders(os.environ.get("HARNESS_ASSETS")), cache_folder()]
-        return cls(list(dict.fromkeys(folders)), allow_stand_ins=allow_stand_ins)
+        return cls(list(dict.fromkeys(folders)), allow_stand_ins=allow_stand_ins, held_out=held_out)
 
     def find(self, name: str) -> FoundAsset:
         """Looks one asset up and verifies size and digest of every file it returns.
@@ -194,25 +199,42 @@ class AssetStore:
         """Finds pictures for overlay augmentation.
 
         Args:
-          choice: `"auto"` (Places365, else the DrawerWorld textures, else the stand-in), `"places365"`, or a folder,
-            searched recursively for jpg, jpeg, png, bmp and webp.
+          choice: `"auto"` (Places365, else the DrawerWorld textures where they are not held out, else the stand-in),
+            `"places365"`, or a folder, searched recursively for jpg, jpeg, png, bmp and webp.
         Raises:
-          UsageError: if the folder does not exist or holds no picture.
+          UsageError: if the folder does not exist, holds no picture, or holds one that is held out.
           MissingAssetError: if there are none and stand-ins are not allowed.
         """
         if choice not in ("auto", "places365"):
-            return _user_pictures(Path(choice).expanduser().absolute())
+            found = _user_pictures(Path(choice).expanduser().absolute())
+            self._check_not_held_out(found)
+            return found
         places = self.locate_tree(manifest()["places365"].tree or "")
         if places is not None:
             return picture_folder(places, label="places365")
-        if choice == "auto" and (textures := self.locate(manifest()["drawerworld"].choices[0])):
+        textures = self.locate(manifest()["drawerworld"].choices[0]) if choice == "auto" else {}
+        passed_over = bool(textures) and "drawerworld" in self.held_out
+        if textures and not passed_over:
             return _drawerworld_pictures(textures)
         if self.allow_stand_ins:
-            return FoundAsset("places365", (), OVERLAY_STAND_IN)
+            note = "overlay pictures: dead leaves, as this suite tests with the DrawerWorld textures"
+            return FoundAsset("places365", (), OVERLAY_STAND_IN, note if passed_over else "")
         how = manifest()["places365"].how_to_get
+        why = " (the DrawerWorld textures are here, but this suite tests with them)" if passed_over else ""
         raise MissingAssetError(
-            f"Missing pictures for overlay augmentation: {how}, or use your own with --set overlay_images=FOLDER."
+            f"Missing pictures for overlay augmentation{why}: {how}, or use your own with --set overlay_images=FOLDER."
         )
+
+    def _check_not_held_out(self, found: FoundAsset) -> None:
+        """Refuses pictures that the suite tests with, byte for byte."""
+        files = [file for name in self.held_out for choice in asset_named(name).choices for file in choice]
+        digests = {file.sha256: file for file in files}
+        sizes = {file.bytes for file in files}
+        for path in found.files if files else ():
+            if path.stat().st_size in sizes and (file := digests.get(sha256_of(path))):
+                raise UsageError(
+                    f"{path} is '{file.path}', which this suite tests with: give other pictures as overlay_images."
+                )
 
     def best_choice(self, asset: Asset) -> tuple[AssetFile, ...]:
         """The first of the asset's file sets that is complete here, else the first."""

@@ -55,7 +55,7 @@ def fetch_assets(
     assets = [asset_named(name) for name in dict.fromkeys(names)]
     for asset in assets:
         if not asset.fetchable:
-            raise UsageError(f"'{asset.name}' cannot be fetched: {asset.remedy[0].lower()}{asset.remedy[1:]}.")
+            raise UsageError(f"'{asset.name}' cannot be fetched. {asset.remedy}.")
     _make_folder(folder)
     search = AssetStore([folder, *(store.folders if store else ())], allow_stand_ins=False)
     with _progress_bar(progress) as start_bar:

@@ -295,7 +295,7 @@ def test_unwritable_folders_unknown_names_and_unfetchable_assets_fail_first(
 
 def test_places365_says_where_it_comes_from(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"^'places365' cannot be fetched: places365-Standard .*places2\.csail\.mit"
+        UsageError, match=r"^'places365' cannot be fetched\. Places365-Standard .*places2\.csail\.mit"
     ) as e:
         fetch_assets(["places365"], tmp_path, progress=False)
     assert "\n" not in str(e.value)
