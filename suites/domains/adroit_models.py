@@ -5,16 +5,21 @@ Source of every number: ShahRutav/mj_envs, branch `rrl`, `mj_envs/hand_manipulat
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import mujoco
-from gymnasium_robotics.envs.adroit_hand.adroit_door import AdroitHandDoorEnv
-from gymnasium_robotics.envs.adroit_hand.adroit_hammer import AdroitHandHammerEnv
-from gymnasium_robotics.envs.adroit_hand.adroit_pen import AdroitHandPenEnv
-from gymnasium_robotics.envs.adroit_hand.adroit_relocate import AdroitHandRelocateEnv
 
 from harness.spec import Shift
+
+# The library greets everyone who imports it with a notice about its own rewards, which are not used here.
+with contextlib.redirect_stderr(io.StringIO()):
+    from gymnasium_robotics.envs.adroit_hand.adroit_door import AdroitHandDoorEnv
+    from gymnasium_robotics.envs.adroit_hand.adroit_hammer import AdroitHandHammerEnv
+    from gymnasium_robotics.envs.adroit_hand.adroit_pen import AdroitHandPenEnv
+    from gymnasium_robotics.envs.adroit_hand.adroit_relocate import AdroitHandRelocateEnv
 
 FOVY = 45.0  # degrees, every camera
 
