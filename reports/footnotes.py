@@ -38,15 +38,16 @@ def footnotes(
     """
     from reports.table import MEAN
 
-    cells = [line for line in lines if line.task != MEAN]
+    cells = [line for line in lines if line.task != MEAN and line.setting in expected.settings]
     sentences = [
         *_reading(cells, distinct, expected),
+        *_views(expected),
         *_unfinished(cells),
         *_variants(variants),
         *_budget(cells, distinct, expected),
         *_conditions(distinct, expected),
         *_left_out(rows, kept, distinct),
-        *_published(cells, published_agents),
+        *_published(cells, published_agents, expected.published_note),
     ]
     return tuple(sentences)
 
@@ -68,6 +69,14 @@ def _reading(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> I
     if any(line.gap is not None for line in cells):
         what = "success rate" if expected.metric == "success" else "return"
         yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by {seed} and episode."
+
+
+def _views(expected: Expected) -> Iterable[str]:
+    for name, settings in expected.views.items():
+        yield (
+            f"{name[:1].upper()}{name[1:]}: {', '.join(settings)}. An episode counts with its mean over them, and only "
+            "if it is there in all."
+        )
 
 
 def _trained(rows: pd.DataFrame) -> pd.Series:
@@ -167,7 +176,7 @@ def _left_out(rows: pd.DataFrame, kept: pd.DataFrame, distinct: pd.DataFrame) ->
         )
 
 
-def _published(cells: Sequence[Line], agents: Sequence[str]) -> Iterable[str]:
+def _published(cells: Sequence[Line], agents: Sequence[str], note: str) -> Iterable[str]:
     if not agents:
         return
     places: dict[str, dict[str, list[str]]] = {}  # label -> setting -> agents
@@ -180,6 +189,8 @@ def _published(cells: Sequence[Line], agents: Sequence[str]) -> Iterable[str]:
         yield "No published numbers for these cells."
         return
     yield "† Published, not measured here: mean ± spread as printed."
+    if note:
+        yield f"  {note}"
     for label, settings in places.items():
         by_agents: dict[tuple[str, ...], list[str]] = {}
         for setting, names in settings.items():

@@ -314,7 +314,7 @@ def _json(table: Table) -> str:
         "num_resamples": statistics.NUM_RESAMPLES,
     }
     expected = {**vars(table.expected)}
-    for name in ("protocol_frames", "protocol_action_repeat", "protocol_episode_frames"):
+    for name in ("protocol_frames", "protocol_action_repeat", "protocol_episode_frames", "views"):
         expected[name] = dict(expected[name])
     content = {
         "title": table.title,

@@ -17,7 +17,7 @@ comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.1326
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -76,8 +76,12 @@ def success_interval(
     With one seed, Wilson's interval of the binomial. With several, the bootstrap, unless it has no width because all
     episodes came out alike: then Wilson's interval of all episodes together.
 
+    An episode's outcome may also be a share, the fraction of several settings in which it succeeded. Its spread is at
+    most that of zeros and ones with the same mean, so the bootstrap is taken for one seed too, and Wilson's interval,
+    where it has no width, is the wider choice.
+
     Raises:
-      ValueError: as `mean`, or if a value is neither 0 nor 1.
+      ValueError: as `mean`, or if a value is not in [0, 1].
     """
     return task_success_interval([samples], level=level, num_resamples=num_resamples, seed=seed)
 
@@ -91,21 +95,20 @@ def task_success_interval(
     episodes of each task came out alike, `wilson_sum_interval` of the tasks.
 
     Raises:
-      ValueError: as `mean`, or if a value is neither 0 nor 1.
+      ValueError: as `mean`, or if a value is not in [0, 1].
     """
     arrays = [_checked(samples) for samples in _nonempty(tasks)]
-    pooled = np.concatenate([values for samples in arrays for values in samples])
-    if not np.isin(pooled, (0.0, 1.0)).all():
-        raise ValueError("Successes must be 0 or 1.")
+    is_binary = _is_binary(values for samples in arrays for values in samples)
     interval = task_mean_interval(arrays, level=level, num_resamples=num_resamples, seed=seed)
-    if interval is None or (interval[0] < interval[1] and not len(arrays) == len(arrays[0]) == 1):
+    is_binomial = is_binary and len(arrays) == len(arrays[0]) == 1
+    if interval is None or (interval[0] < interval[1] and not is_binomial):
         return interval
     return wilson_sum_interval(
         [_proportion(samples) for samples in arrays], [1 / len(arrays)] * len(arrays), level=level
     )
 
 
-def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL) -> Interval:
+def wilson_interval(num_successes: float, num_trials: int, *, level: float = LEVEL) -> Interval:
     """Wilson's score interval of a proportion (E. B. Wilson 1927); stays inside [0, 1] and has a width at 0 and 1."""
     if not 0 <= num_successes <= num_trials or num_trials < 1:
         raise ValueError(f"{num_successes} successes of {num_trials} trials is no proportion.")
@@ -118,7 +121,7 @@ def wilson_interval(num_successes: int, num_trials: int, *, level: float = LEVEL
 
 
 def wilson_sum_interval(
-    proportions: Sequence[tuple[int, int]], weights: Sequence[float], *, level: float = LEVEL
+    proportions: Sequence[tuple[float, int]], weights: Sequence[float], *, level: float = LEVEL
 ) -> Interval:
     """The interval of a weighted sum of independent proportions: the squares of their Wilson margins are added.
 
@@ -216,14 +219,13 @@ def task_success_gap_interval(
     Newcombe's interval of a difference. It takes the settings as independent; for paired ones it is the wider choice.
 
     Raises:
-      ValueError: as `gap_interval`, or if a value is neither 0 nor 1.
+      ValueError: as `gap_interval`, or if a value is not in [0, 1].
     """
     checked = _paired(pairs)
-    if not all(np.isin(values, (0.0, 1.0)).all() for pair in checked for side in pair[:2] for values in side):
-        raise ValueError("Successes must be 0 or 1.")
+    is_binary = _is_binary(values for pair in checked for side in pair[:2] for values in side)
     interval = task_gap_interval(checked, level=level, num_resamples=num_resamples, seed=seed)
     independent = len(checked) == 1 and list(checked[0].same_episodes) == [False]
-    if interval is None or (interval[0] < interval[1] and not independent):
+    if interval is None or (interval[0] < interval[1] and not (is_binary and independent)):
         return interval
     proportions = [_proportion(side) for pair in checked for side in pair[:2]]
     return wilson_sum_interval(proportions, [1 / len(checked), -1 / len(checked)] * len(checked), level=level)
@@ -343,9 +345,17 @@ def _differences(pair: Pair) -> tuple[list[Floats], list[Floats]]:
     return first, [np.zeros(1) if same else np.asarray(shifted) for _, shifted, same in columns]
 
 
-def _proportion(samples: Samples) -> tuple[int, int]:
+def _is_binary(outcomes: Iterable[ArrayLike]) -> bool:
+    """Whether all successes are zeros and ones, not shares; raises ValueError if one is neither."""
+    values = np.concatenate([np.ravel(outcome) for outcome in outcomes])
+    if ((values < 0.0) | (values > 1.0)).any():
+        raise ValueError("Successes must be 0 or 1, or a share between.")
+    return bool(np.isin(values, (0.0, 1.0)).all())
+
+
+def _proportion(samples: Samples) -> tuple[float, int]:
     """(successes, trials) of all seeds together."""
-    return sum(int(np.sum(values)) for values in samples), sum(np.size(values) for values in samples)
+    return sum(float(np.sum(values)) for values in samples), sum(np.size(values) for values in samples)
 
 
 def _scores(scores: ArrayLike) -> Floats:

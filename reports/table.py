@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEAN = "mean over tasks"
+Sample = tuple[int | None, int, int]  # the columns SAMPLE of a row
+
 PUBLISHED_AGENTS = ("PIE-G", "SVEA", "DrQ", "DrQ-v2", "TLDA")
 COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
 
@@ -42,6 +44,8 @@ class Expected:
       protocol_episodes: the published number of episodes per task, setting and seed, for the footnotes.
       protocol_action_repeat: the published action repeat per task, for the footnotes.
       protocol_episode_frames: the published length of an episode per task, in frames, for the footnotes.
+      views: means over some of the settings, by name; further blocks of the table below those of the settings.
+      published_note: what a reader of the published numbers must know, a sentence for the footnotes.
     """
 
     tasks: tuple[str, ...]
@@ -55,12 +59,26 @@ class Expected:
     protocol_episodes: int | None = None
     protocol_action_repeat: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     protocol_episode_frames: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    views: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    published_note: str = ""
 
     def __post_init__(self) -> None:
         if self.metric not in ("return", "success"):
             raise ValueError(f"A table's metric is 'return' or 'success', not '{self.metric}'.")
         if not (self.tasks and self.settings and self.train_seeds and self.episodes > 0):
             raise ValueError("A table needs at least one task, setting, training seed and episode.")
+        for name, settings in self.views.items():
+            if name in self.settings or not settings or set(settings) - set(self.settings):
+                raise ValueError(f"The view '{name}' needs a name of its own and settings of the table.")
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The table's blocks: the settings, then the views."""
+        return (*self.settings, *self.views)
+
+    def settings_of(self, place: str) -> tuple[str, ...]:
+        """The settings a block is about: those of a view, else the one setting."""
+        return self.views.get(place, (place,))
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ class Line:
 
     Attributes:
       task: the task, or `MEAN`.
+      setting: the setting, or the name of a view.
       agent: the agent's name, with a letter where rows of the same agent may not share a cell; "" if nothing is there.
       status: "complete", "partial" (fewer episodes than expected) or "missing".
       num_episodes: found, over all seeds (and tasks).
@@ -184,7 +203,7 @@ def build_table(
     variants, index = assign_variants(distinct)
     cells = _Cells(distinct, variants, index, expected)
     numbers = _published(expected, published_agents) if published else {}
-    lines = tuple(line for setting in expected.settings for line in _section(cells, setting, numbers))
+    lines = tuple(line for place in expected.places for line in _section(cells, place, numbers))
     return Table(
         title=title or _title(suites, variants),
         expected=expected,
@@ -244,8 +263,8 @@ class _Cells:
         }
 
     def present(self, tasks: Iterable[str], setting: str) -> list[int]:
-        """The variants that have rows for one of the tasks in the setting."""
-        return [v for v in range(len(self.variants)) if any((task, setting, v) in self.rows for task in tasks)]
+        """The variants that have something for one of the tasks in the setting (or view)."""
+        return [v for v in range(len(self.variants)) if any(self.count(task, setting, v) for task in tasks)]
 
     def absent_agents(self, tasks: Iterable[str], setting: str) -> list[str]:
         """The agents of the table that have none; "" if the table is empty."""
@@ -254,21 +273,24 @@ class _Cells:
         return [agent for agent in agents if agent not in here] if agents else [""]
 
     def count(self, task: str, setting: str, variant: int) -> int:
-        return len(self.rows.get((task, setting, variant), ()))
+        """How many episodes there are; of a view, those that all its settings have."""
+        return len(self._shared(task, setting, variant))
 
     def samples(self, task: str, setting: str, variant: int, what: str) -> dict[Any, statistics.Floats] | None:
         """What each training seed's episodes gave, in the order of seeds; None if there is nothing or not everywhere.
 
+        In a view, an episode's outcome is its mean over the settings: episode i starts from the same state in each.
+
         Args:
           what: "return", "success", or "success:NAME" for one of the suite's own definitions.
         """
-        cell = self.rows.get((task, setting, variant))
-        if cell is None:
+        parts = [_outcomes(cell, what) for cell in self._parts(task, setting, variant) if cell is not None]
+        if len(parts) < len(self.expected.settings_of(setting)) or not all(parts):
             return None
-        values = cell["episode_return"] if what == "return" else _successes(cell, what)
-        if values.isna().any():
-            return None
-        return {seed: np.asarray(found, dtype=np.float64) for seed, found in _by_seed(cell, values).items()}
+        found: dict[Any, list[float]] = {}
+        for sample in self._shared(task, setting, variant):
+            found.setdefault(sample[0], []).append(sum(part[sample] for part in parts) / len(parts))
+        return {seed: np.asarray(values, dtype=np.float64) for seed, values in found.items()} or None
 
     def complete(self, task: str, setting: str, variant: int) -> list[statistics.Floats] | None:
         """The samples of all expected seeds in the table's metric; None unless each has all its episodes."""
@@ -279,28 +301,50 @@ class _Cells:
 
     def episodes(self, task: str, setting: str, variant: int) -> dict[Any, list[tuple[int, int]]]:
         """Which episodes each training seed has, as (eval_seed, episode), in the order of `samples`."""
-        cell = self.rows[(task, setting, variant)]
-        return _by_seed(cell, zip(cell["eval_seed"], cell["episode"], strict=True))
+        found: dict[Any, list[tuple[int, int]]] = {}
+        for train_seed, *episode in self._shared(task, setting, variant):
+            found.setdefault(train_seed, []).append((episode[0], episode[1]))
+        return found
 
     def remarks(self, tasks: Iterable[str], setting: str, variant: int) -> tuple[str, ...]:
         """What the rows themselves say a reader must know: stand-ins, then notes."""
-        cells = [cell for task in tasks if (cell := self.rows.get((task, setting, variant))) is not None]
+        cells = [cell for task in tasks for cell in self._parts(task, setting, variant) if cell is not None]
         stand_ins = [f"made with stand-ins ({text})" for cell in cells for text in cell["stand_ins"].unique() if text]
         notes = [text for cell in cells for text in cell["notes"].unique() if text]
         return tuple(dict.fromkeys([*stand_ins, *notes]))
 
-    def definitions(self, task: str, setting: str, variant: int) -> list[str]:
+    def definitions(self, task: str, setting: str, variant: int) -> set[str]:
         """Names of the success definitions the cell's rows hold."""
-        texts = self.rows[(task, setting, variant)]["successes_json"].unique()
-        return sorted({name for text in texts for name in json.loads(text)})
+        cells = [cell for cell in self._parts(task, setting, variant) if cell is not None]
+        return {name for cell in cells for text in cell["successes_json"].unique() for name in json.loads(text)}
+
+    def _parts(self, task: str, setting: str, variant: int) -> list[pd.DataFrame | None]:
+        """The rows of each setting that a block is about."""
+        return [self.rows.get((task, name, variant)) for name in self.expected.settings_of(setting)]
+
+    def _shared(self, task: str, setting: str, variant: int) -> list[Sample]:
+        """The samples that all settings of a block have, in the order of the rows."""
+        first, *others = self._parts(task, setting, variant)
+        rest = [set(_samples_in(cell)) for cell in others]
+        return [sample for sample in _samples_in(first) if all(sample in there for there in rest)]
 
 
-def _by_seed(cell: pd.DataFrame, values: Iterable[Any]) -> dict[Any, list[Any]]:
-    """The values of a cell's rows by training seed."""
-    found: dict[Any, list[Any]] = {}
-    for seed, has_seed, value in zip(cell["train_seed"], cell["train_seed"].notna(), values, strict=True):
-        found.setdefault(int(seed) if has_seed else None, []).append(value)
-    return found
+def _samples_in(cell: pd.DataFrame | None) -> list[Sample]:
+    """Which sample each row is; a policy that was not trained here has no training seed."""
+    if cell is None:
+        return []
+    seeds = [
+        int(seed) if there else None for seed, there in zip(cell["train_seed"], cell["train_seed"].notna(), strict=True)
+    ]
+    return list(zip(seeds, cell["eval_seed"], cell["episode"], strict=True))
+
+
+def _outcomes(cell: pd.DataFrame, what: str) -> dict[Sample, float]:
+    """What each sample of a cell gave; empty if one of them lacks it."""
+    values = cell["episode_return"] if what == "return" else _successes(cell, what)
+    if values.isna().any():
+        return {}
+    return dict(zip(_samples_in(cell), values.astype(np.float64), strict=True))
 
 
 def _successes(cell: pd.DataFrame, what: str) -> pd.Series:
@@ -358,13 +402,13 @@ def _line(
         successes={d: estimate for d, estimate in successes.items() if estimate is not None},
         gap=gap,
         published=beside,
-        key=_key(cells.variants[variant], tasks, setting),
+        key=_key(cells.variants[variant], tasks, cells.expected.settings_of(setting)),
         notes=cells.remarks(tasks, setting, variant) + gap_notes,
     )
 
 
 def _shared_definitions(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> list[str]:
-    names = [set(cells.definitions(task, setting, variant)) for task in tasks]
+    names = [cells.definitions(task, setting, variant) for task in tasks]
     return sorted(set.intersection(*names))
 
 
@@ -406,7 +450,7 @@ def _gap(cells: _Cells, tasks: Sequence[str], setting: str, variant: int) -> tup
 def _aggregates(cells: _Cells) -> Iterator[Aggregate]:
     """The aggregates of every setting and variant that has two complete tasks."""
     expected = cells.expected
-    for setting in expected.settings:
+    for setting in expected.places:
         for variant in cells.present(expected.tasks, setting):
             found = {task: cells.complete(task, setting, variant) for task in expected.tasks}
             samples = {task: seeds for task, seeds in found.items() if seeds is not None}
@@ -432,15 +476,15 @@ def _as_estimate(mean: float, interval: statistics.Interval | None, samples: Seq
     return Estimate(mean, low, high, num_seeds, sum(np.size(values) for seeds in samples for values in seeds))
 
 
-def _key(variant: Variant, tasks: Sequence[str], setting: str) -> dict[str, Any]:
-    """The fields of the comparison key that all the tasks share."""
-    keys = [variant.keys[(task, setting)] for task in tasks if (task, setting) in variant.keys]
+def _key(variant: Variant, tasks: Sequence[str], settings: Sequence[str]) -> dict[str, Any]:
+    """The fields of the comparison key that all the tasks and settings share."""
+    keys = [key for (task, setting), key in variant.keys.items() if task in tasks and setting in settings]
     columns = zip(COMPARISON_KEY, zip(*keys, strict=True), strict=True)
     return {name: values[0] for name, values in columns if len(set(values)) == 1}
 
 
 def _published(expected: Expected, agents: Sequence[str]) -> dict[tuple[str, str], dict[str, Published]]:
-    """What papers say, by (task, setting) and agent; the mean over tasks where one source has all of them."""
+    """What papers say, by (task, setting or view) and agent; means where one source has all of them."""
     found: dict[tuple[str, str], dict[str, Published]] = {}
     if expected.published_suite is None:
         return found
@@ -450,14 +494,22 @@ def _published(expected: Expected, agents: Sequence[str]) -> dict[tuple[str, str
             mine = [number for number in numbers if number.metric == expected.metric]
             by_agent = {agent: [number for number in mine if number.agent == agent] for agent in agents}
             found[(task, setting)] = {agent: _preferred(some) for agent, some in by_agent.items() if some}
-        found[(MEAN, setting)] = {}
-        for agent in agents:
-            cells = [found[(task, setting)].get(agent) for task in expected.tasks]
-            there = [cell for cell in cells if cell is not None]
-            if len(there) == len(cells) and len({cell.label for cell in there}) == 1:
-                mean = float(np.mean([cell.mean for cell in there]))
-                found[(MEAN, setting)][agent] = Published(mean, None, there[0].label)
+    for view, settings in expected.views.items():
+        for task in expected.tasks:
+            found[(task, view)] = _published_mean([found[(task, setting)] for setting in settings])
+    for place in expected.places:
+        found[(MEAN, place)] = _published_mean([found[(task, place)] for task in expected.tasks])
     return found
+
+
+def _published_mean(cells: Sequence[Mapping[str, Published]]) -> dict[str, Published]:
+    """The mean over cells, by agent, where one source has all of them."""
+    means = {}
+    for agent in cells[0]:
+        there = [cell[agent] for cell in cells if agent in cell]
+        if len(there) == len(cells) and len({cell.label for cell in there}) == 1:
+            means[agent] = Published(float(np.mean([cell.mean for cell in there])), None, there[0].label)
+    return means
 
 
 def _preferred(numbers: list[PublishedNumber]) -> Published:

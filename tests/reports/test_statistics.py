@@ -137,7 +137,17 @@ def test_a_success_rate_takes_wilson_for_one_seed_and_for_no_spread():
     assert alike == stats.wilson_sum_interval([(2, 2), (3, 3)], [0.5, 0.5])
     assert stats.task_success_interval([[[1, 0]], [[1]]]) is None
     with pytest.raises(ValueError, match="0 or 1"):
-        stats.success_interval([[0.5, 1.0]])
+        stats.success_interval([[1.5, 1.0]])
+
+
+def test_shares_of_settings_take_the_bootstrap_and_the_wider_wilson_without_spread():
+    shares = [[1 / 3, 1.0, 2 / 3, 1 / 3]]
+    assert stats.success_interval(shares) == stats.mean_interval(shares)
+    alike = stats.success_interval([[0.25] * 4, [0.25] * 4])
+    assert alike == pytest.approx(stats.wilson_interval(2, 8))
+    assert alike[0] < 0.25 < alike[1]
+    pair = stats.Pair(shares, [[0.0, 0.5, 0.0, 0.0]], [True])
+    assert stats.task_success_gap_interval([pair]) == stats.task_gap_interval([pair])
 
 
 def test_the_gap_is_paired_by_seed():

@@ -11,6 +11,7 @@ import sys
 from dataclasses import FrozenInstanceError, replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
@@ -104,6 +105,95 @@ def test_published_numbers_stand_beside_and_are_never_invented(rows):
     )
     assert line(table, MEAN, "color_hard", "pieg").published == {}  # no cheetah_run there
     assert any("No published numbers here of PIE-G, DrQ-v2, TLDA" in text for text in table.footnotes)
+
+
+DRAWER = Expected(
+    ("drawer_close", "drawer_open"),
+    ("train", "wood", "metal", "blanket", "black"),
+    (0, 1),
+    4,
+    metric="success",
+    published_suite="drawerworld",
+    views={"three": ("wood", "metal", "blanket")},
+    published_note="Published successes are those of v1.",
+)
+
+
+def drawer_rows(cell, rng, **others):
+    """Random returns and successes, equal in every definition; by (task, setting, seed)."""
+    made = {}
+    for task in DRAWER.tasks:
+        for setting in DRAWER.settings:
+            for seed in DRAWER.train_seeds:
+                success = (rng.random(4) < 0.6).tolist()
+                texts = [json.dumps({"v1": True, "v3": value}) for value in success]
+                made[(task, setting, seed)] = cell(
+                    task, setting, rng.random(4), seed, success=success, successes_json=texts, **others
+                )
+    return made
+
+
+def test_a_view_is_the_mean_over_its_settings_paired_by_episode(cell):
+    made = drawer_rows(cell, np.random.default_rng(3))
+    table = build_table(pd.concat(made.values()), DRAWER)
+    assert list(dict.fromkeys(x.setting for x in table.lines)) == [*DRAWER.settings, "three"]
+    view = line(table, "drawer_open", "three")
+    parts = [line(table, "drawer_open", setting) for setting in DRAWER.views["three"]]
+    assert view.episode_return.mean == pytest.approx(sum(part.episode_return.mean for part in parts) / 3)
+    assert view.success.mean == pytest.approx(sum(part.success.mean for part in parts) / 3)
+    assert view.gap.mean == pytest.approx(sum(part.gap.mean for part in parts) / 3)
+    assert (view.status, view.num_episodes, view.successes["v1"].mean) == ("complete", 8, 1.0)
+    episodes = [  # by hand: an episode's outcome is its mean over the settings
+        np.mean([made[("drawer_open", s, seed)]["success"].astype(float) for s in DRAWER.views["three"]], axis=0)
+        for seed in (0, 1)
+    ]
+    assert (view.success.low, view.success.high) == pytest.approx(statistics.mean_interval(episodes))
+    mean = line(table, MEAN, "three")
+    assert mean.success.mean == pytest.approx(
+        (view.success.mean + line(table, "drawer_close", "three").success.mean) / 2
+    )
+    assert "setting" not in view.key
+    assert view.key["task"] == "drawer_open"
+
+
+def test_published_numbers_of_a_view_are_the_mean_where_one_source_has_all(cell):
+    table = build_table(pd.concat(drawer_rows(cell, np.random.default_rng(0)).values()), DRAWER)
+    close = line(table, "drawer_close", "three").published
+    assert close["PIE-G"].mean == pytest.approx((0.59 + 0.95 + 0.71) / 3)
+    assert close["DrQ-v2"].mean == pytest.approx((0.32 + 0.46 + 0.08) / 3)
+    assert line(table, "drawer_open", "three").published == {}
+    assert "  Published successes are those of v1." in table.footnotes
+    assert any(text.startswith("Three: wood, metal, blanket.") for text in table.footnotes)
+    without = build_table(pd.concat(drawer_rows(cell, np.random.default_rng(0)).values()), DRAWER, published=False)
+    assert not any("v1" in text for text in without.footnotes)
+
+
+def test_a_view_has_only_the_episodes_all_its_settings_have(cell):
+    made = drawer_rows(cell, np.random.default_rng(1), notes="six pictures")
+    made[("drawer_open", "metal", 1)] = made[("drawer_open", "metal", 1)][1:3]
+    table = build_table(pd.concat(made.values()), DRAWER)
+    view = line(table, "drawer_open", "three")
+    assert (view.status, view.num_episodes, view.expected_episodes) == ("partial", 6, 8)
+    kept = [
+        np.mean(
+            [
+                made[("drawer_open", s, seed)].set_index("episode")["episode_return"][numbers]
+                for s in DRAWER.views["three"]
+            ]
+        )
+        for seed, numbers in ((0, [0, 1, 2, 3]), (1, [1, 2]))
+    ]
+    assert view.episode_return.mean == pytest.approx(np.mean(kept))
+    assert view.notes[0] == "six pictures"
+    assert "of 10 cells, 0 missing and 1 partial" in render(table, "text")  # a view is no further cell
+    gone = pd.concat(rows for (task, setting, _), rows in made.items() if (task, setting) != ("drawer_open", "metal"))
+    assert line(build_table(gone, DRAWER), "drawer_open", "three").status == "missing"
+
+
+def test_a_view_needs_a_name_and_settings_of_the_table():
+    for views in ({"train": ("wood",)}, {"some": ()}, {"some": ("wood", "velvet")}):
+        with pytest.raises(ValueError, match="view"):
+            replace(DRAWER, views=views)
 
 
 def test_a_missing_cell_is_shown_and_takes_the_mean_with_it(rows):
