@@ -137,6 +137,8 @@ def _run_table(plan: Any, fmt: str) -> str:
         protocol_episodes=protocol.eval_episodes,
         protocol_action_repeat=protocol.action_repeat,
         protocol_episode_frames={task: protocol.for_task(task).episode_frames for task in plan.suite.all_tasks},
+        views=plan.suite.views,
+        published_note=plan.suite.published_note,
     )
     return render(build_table(load_rows(plan.folder), expected), fmt)
 

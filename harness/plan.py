@@ -115,7 +115,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     policies = _given_policies(options, agent, suite, asked)
     device = choose_device(options.device)
     threads = _positive("threads", options.threads, preset.threads)
-    store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins)
+    store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins, held_out=suite.held_out)
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)

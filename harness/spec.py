@@ -179,6 +179,9 @@ class Suite:
     source: str  # paper and owner/name@commit of the definition
     train: Setting = field(default=TRAIN)
     published_suite: str | None = None  # its name in results/published, where numbers exist
+    published_note: str = ""  # what a reader of those numbers must know, a sentence for under the table
+    views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # means over some settings, shown below them
+    held_out: tuple[str, ...] = ()  # assets its settings show pictures of, in whatever form: not for agents to train on
     needs_graphics: bool = True  # False for a suite that draws without GL
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
 

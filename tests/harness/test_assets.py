@@ -236,6 +236,26 @@ class TestPictures:
         with pytest.raises(MissingAssetError, match="get it elsewhere"):
             store_of(textures).find_pictures("places365")
 
+    def test_auto_passes_over_pictures_the_suite_tests_with(self, tmp_path: Path) -> None:
+        textures = lay(tmp_path / "t", TEXTURES)
+        found = AssetStore([textures], allow_stand_ins=True, held_out=["drawerworld"]).find_pictures()
+        assert found.identity == "stand-in:dead-leaves-v1"
+        assert found.note == "overlay pictures: dead leaves, as this suite tests with the DrawerWorld textures"
+        strict = AssetStore([textures], allow_stand_ins=False, held_out=["drawerworld"])
+        with pytest.raises(MissingAssetError, match="here, but this suite tests with them"):
+            strict.find_pictures()
+        assert strict.find("drawerworld").files  # the suite itself still finds them
+        nothing = AssetStore([], allow_stand_ins=True, held_out=["drawerworld"])
+        assert nothing.find_pictures().note == ""
+
+    def test_a_folder_that_holds_a_picture_the_suite_tests_with_is_refused(self, tmp_path: Path) -> None:
+        mine = lay(tmp_path / "mine", {"a/other.png": b"rock", "a/renamed.png": TEXTURES["drawerworld/wood.png"]})
+        store = AssetStore([], allow_stand_ins=True, held_out=["drawerworld"])
+        with pytest.raises(UsageError, match=r"renamed\.png is 'drawerworld/wood\.png', which this suite tests with"):
+            store.find_pictures(str(mine))
+        (mine / "a/renamed.png").unlink()
+        assert len(store.find_pictures(str(mine)).files) == 1
+
     @pytest.mark.parametrize("inside", ["", "places365_standard", "places365_standard/train"])
     def test_places_is_found_from_any_of_its_folders(self, tmp_path: Path, inside: str) -> None:
         lay(tmp_path, {"places365_standard/train/airfield/1.jpg": b"1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets import AssetStore, asset_named
 from harness.environment import make_env
 from harness.errors import UsageError
+from harness.plan import RunOptions, make_plan
+from harness.registry import load_suite
 from harness.spec import Setting
 from results.published import published_cell
 from suites.domains import metaworld_drawerworld as drawerworld
@@ -49,6 +52,25 @@ def test_published_numbers_are_found_under_the_names_used_here() -> None:
         SUITE.setting(setting)
         (number,) = published_cell(SUITE.published_suite, "drawer_close", setting, ["PIE-G"])
         assert (number.metric, number.mean) == ("success", success)
+
+
+def test_pieg_s_textures_are_a_view_and_the_suite_s_own_are_not_trained_on() -> None:
+    assert dict(SUITE.views) == {"mean over PIE-G's textures": ("wood", "metal", "blanket")}
+    assert "v1" in SUITE.published_note
+    for name in ("drawerworld", "metaworld_visual", "adroit_vigen"):
+        assert load_suite(name).held_out == ("drawerworld",)
+
+
+def test_auto_overlay_never_takes_the_test_textures(asset_store: AssetStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not asset_store.locate(asset_named("drawerworld").choices[0]):
+        pytest.skip("the DrawerWorld textures are absent")
+    monkeypatch.setenv("HARNESS_ASSETS", os.pathsep.join(map(str, asset_store.folders)))
+    plan = make_plan(RunOptions("drawerworld", "pieg", device="cpu"))
+    assert plan.found["drawerworld"].identity.startswith("sha256:")
+    assert not plan.found["pictures:auto"].identity.startswith("pictures:drawerworld")
+    other = make_plan(RunOptions("video_hard", "pieg", device="cpu"))
+    assert "drawerworld" not in plan.found["pictures:auto"].identity
+    assert other.found["pictures:auto"].identity.startswith("pictures:")
 
 
 def test_only_two_textures_are_third_party_files() -> None:
