@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
 
 from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
 import numpy as np
+from absl import logging as absl_logging
 from dm_control import composer, manipulation  # noqa: F401 (importing manipulation fills the registry)
 from dm_control.manipulation.shared import registry
 
@@ -63,7 +66,7 @@ class JacoSimulation(DrawnSimulation):
         self._low, self._range = spec.minimum.astype(np.float64), (spec.maximum - spec.minimum).astype(np.float64)
         self.action_size = int(spec.shape[0])
         self._solved = self._was_solved = False
-        self._env.reset()  # compiles
+        self._reset()  # compiles
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -76,8 +79,12 @@ class JacoSimulation(DrawnSimulation):
     def begin_episode(self, seed: int, episode: int) -> None:
         """Resets with a generator seeded by (seed, episode), so that every episode is one reset away."""
         self._random.seed([seed, episode])
-        self._env.reset()
+        self._reset()
         self._solved = self._was_solved = False
+
+    def _reset(self) -> None:
+        with _quiet_tries():
+            self._env.reset()
 
     def step(self, action: np.ndarray) -> StepResult:
         """Advances 0.04 s; none of the tasks terminates."""
@@ -97,6 +104,21 @@ class JacoSimulation(DrawnSimulation):
         data, model = self.data, self.model
         placed = (model.body_pos.ravel(), model.site_pos.ravel())
         return np.concatenate([data.qpos, data.qvel, data.act, [data.time], *placed])
+
+
+@contextlib.contextmanager
+def _quiet_tries() -> Iterator[None]:
+    """Keeps to itself that the arm could not be bent to a random start; dm_control draws another one then."""
+    logger = absl_logging.get_absl_logger()
+    logger.addFilter(_is_no_failed_try)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_failed_try)
+
+
+def _is_no_failed_try(record: logging.LogRecord) -> bool:
+    return not (record.module == "inverse_kinematics" and str(record.msg).startswith("Failed to converge"))
 
 
 def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[Shift, ...]) -> JacoSimulation:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import pytest
 
 import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
@@ -9,8 +12,10 @@ import harness.rendering  # noqa: F401 (first: it chooses the GL backend before 
 # isort: split
 import mujoco
 import numpy as np
+from absl import logging as absl_logging
 from dm_control import composer, manipulation  # noqa: F401 (fills the registry)
 from dm_control.manipulation.shared import registry
+from dm_control.utils import inverse_kinematics
 
 from harness.assets import AssetStore
 from harness.environment import make_env
@@ -45,6 +50,38 @@ def test_declaration() -> None:
     assert "own definition" in SUITE.source
     with pytest.raises(UsageError, match="Did you mean 'reach_duplo'"):
         simulation("reach_dupol")
+
+
+def test_failed_tries_of_a_start_are_not_reported_and_all_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    logger = absl_logging.get_absl_logger()
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: heard.append(record.getMessage()))
+    logger.addHandler(handler)
+    try:
+        ours = simulation("reach_duplo")
+        physics = ours._env.physics
+
+        def reset() -> None:
+            absl_logging.warning("something else")
+            for _ in range(2):
+                _unreachable(physics)
+
+        monkeypatch.setattr(ours._env, "reset", reset)
+        ours.begin_episode(0, 0)
+        assert heard == ["something else"]
+        _unreachable(physics)
+        assert [text.split(" after")[0] for text in heard] == ["something else", "Failed to converge"]
+    finally:
+        logger.removeHandler(handler)
+
+
+def _unreachable(physics: Any) -> None:
+    """Asks the arm for a place ten metres away."""
+    names = [physics.model.id2name(number, "site") for number in range(physics.model.nsite)]
+    site = next(name for name in names if "pinch" in name)
+    result = inverse_kinematics.qpos_from_site_pose(physics, site, target_pos=np.full(3, 10.0), max_steps=3)
+    assert not result.success
 
 
 @pytest.mark.parametrize("task", SUITE.tasks)
