@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import weakref
+from collections.abc import Iterable
 
 # PyTorch's CUDA build brings Triton, which carries an LLVM of its own, as Mesa's software rasterizer does. Loaded after
 # Mesa's, Triton's ends the process with a segmentation fault (seen at the first optimiser step with torch 2.13 and Mesa
@@ -28,8 +29,11 @@ if sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
 import mujoco
 import numpy as np
 
+from harness.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
 from harness.errors import WorkError
 from harness.simulation import Simulation
+
+RIM = 8  # pixels
 
 _open: weakref.WeakSet[OffscreenRenderer] = weakref.WeakSet()
 
@@ -65,6 +69,8 @@ class OffscreenRenderer:
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._model = model
         self._floor_untouched = floor_untouched
+        self._sky = _sky_alone(model)
+        self._cubes: dict[int, CubeTexture | None] = {}  # None: this driver needs the plain way
         if not _open:  # registered after mujoco's own exit handler, so it runs before that ends the display
             atexit.register(_close_all)
         _open.add(self)
@@ -72,6 +78,7 @@ class OffscreenRenderer:
     def draw(self, data: mujoco.MjData, camera: int | str | mujoco.MjvCamera) -> np.ndarray:
         """Draws the scene; returns a fresh uint8 array (size, size, 3), rows from the top."""
         self._renderer.update_scene(data, camera)
+        self._update_cubes()
         if self._floor_untouched:
             self._leave_planes_out_of_shadow_map()
         return self._renderer.render()
@@ -85,6 +92,47 @@ class OffscreenRenderer:
 
     def upload_texture(self, texture: int) -> None:
         """Sends changed `model.tex_data` of one texture to this renderer's GL context."""
+        self._cubes.pop(texture, None)
+        self._upload(texture)
+
+    def show(self, texture: int, picture: CubePicture) -> None:
+        """Does what `upload_texture` does for a cube texture whose `model.tex_data` is this picture, but faster."""
+        if texture not in self._cubes:
+            self._cubes[texture] = self._try_fast_way(texture, picture.pixels)
+        cube = self._cubes[texture]
+        if cube is None:
+            self._upload(texture)
+        else:
+            cube.show(picture)  # is sent when it is known where the camera looks
+
+    def _update_cubes(self) -> None:
+        for texture, cube in self._cubes.items():
+            if cube is not None and cube.stale:
+                self.make_current()
+                cube.update(self._visible_faces() if texture == self._sky else ALL_FACES)
+
+    def _visible_faces(self) -> Iterable[int]:
+        """Faces of the sky around the scene's camera, with a rim of pixels that filters may reach."""
+        camera = self._renderer.scene.camera[0]
+        if camera.orthographic:
+            return ALL_FACES
+        forward, up = camera.forward.astype(np.float64), camera.up.astype(np.float64)
+        right = np.cross(forward, up)
+        half = camera.frustum_top / camera.frustum_near * (1.0 + 2.0 * RIM / self._renderer.height)
+        around = np.array([[-half, -half], [-half, half], [half, half], [half, -half]])
+        x, y, z = (forward + around @ np.stack([right, up])).T
+        return faces_in_view(np.stack([x, z, -y], axis=1))  # MuJoCo's sky is turned about x by a quarter
+
+    def _try_fast_way(self, texture: int, pixels: np.ndarray) -> CubeTexture | None:
+        """The texture if, on this driver, the fast way gives byte for byte what MuJoCo's upload gives for noise."""
+        noise = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
+        set_texture(self._model, texture, noise)
+        self._upload(texture)
+        set_texture(self._model, texture, pixels)
+        cube = CubeTexture(int(self._renderer._mjr_context.texture[texture]), len(pixels))
+        return cube if works_as_plain(cube, noise) else None
+
+    def _upload(self, texture: int) -> None:
         self.make_current()
         mujoco.mjr_uploadTexture(self._model, self._renderer._mjr_context, texture)
 
@@ -153,6 +201,12 @@ class DrawnSimulation(Simulation):
         if self._renderer is not None:
             self._renderer.upload_texture(texture)
 
+    def show(self, texture: int, picture: CubePicture) -> None:
+        """Writes a picture into `model.tex_data` of a cube texture with square data, and uploads it the fastest way."""
+        set_texture(self.model, texture, picture.pixels)
+        if self._renderer is not None:
+            self._renderer.show(texture, picture)
+
     def renderer_name(self) -> str:
         return self._drawer().name()
 
@@ -166,6 +220,18 @@ class DrawnSimulation(Simulation):
             promise = self._floor_untouched
             self._renderer = OffscreenRenderer(self.model, self.image_size, self._profile, floor_untouched=promise)
         return self._renderer
+
+
+def _sky_alone(model: mujoco.MjModel) -> int | None:
+    """The texture that is the sky, which is the first of its type, if it is on nothing else."""
+    skies = np.flatnonzero(model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+    return int(skies[0]) if len(skies) and skies[0] not in model.mat_texid else None
+
+
+def set_texture(model: mujoco.MjModel, texture: int, pixels: np.ndarray) -> None:
+    """Writes uint8 (H, W, 3) to where the data of a texture starts."""
+    start = int(model.tex_adr[texture])
+    model.tex_data[start : start + pixels.size] = pixels.ravel()
 
 
 def _close_all() -> None:

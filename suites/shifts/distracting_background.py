@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.cube_texture import CubePicture
 from harness.errors import CorruptAssetError, MissingAssetError
 from harness.spec import BoundShift, Shift
 from suites.shifts.intensity import PERIOD, check_intensity
@@ -88,12 +90,16 @@ class BackAndForth:
         self._direction = int(random.choice((-1, 1)))
 
     def advance(self) -> None:
-        following = self.frame + self._direction
+        self.frame, self._direction = self.following()
+
+    def following(self) -> tuple[int, int]:
+        """Frame and direction after the next move."""
+        following, direction = self.frame + self._direction, self._direction
         if following <= 0:
-            self._direction = 1
+            direction = 1
         if following > self._last:
-            self._direction = -1
-        self.frame = min(max(following, 0), self._last)
+            direction = -1
+        return min(max(following, 0), self._last), direction
 
 
 class _BoundBackground(BoundShift):
@@ -104,6 +110,7 @@ class _BoundBackground(BoundShift):
         start = int(model.tex_adr[SKY])
         self._texture = model.tex_data[start : start + 3 * self._size**2]  # a view
         self._ground = model.material("grid").rgba  # a view
+        self._reader = ThreadPoolExecutor(max_workers=1)
         self._stock = (int(model.tex_height[SKY]), self._texture.copy(), float(self._ground[3]))
         model.tex_height[SKY] = self._size  # a square skybox texture serves all six faces
         self._ground[3] = GROUND_OPACITY.get(simulation.domain, OTHER_GROUND_OPACITY)
@@ -112,7 +119,7 @@ class _BoundBackground(BoundShift):
         random = draws("distracting background", seed, episode)
         self._video = self._videos[int(random.integers(len(self._videos)))]
         self._walk = BackAndForth(self._video.num_frames, random)
-        self._pictures: dict[int, np.ndarray] = {}  # of this video, up to 200 MB
+        self._pictures: dict[int, Future[CubePicture]] = {}  # of this video, up to 250 MB with mipmaps
         self._shown: int | None = None
         return {"background": self._video.name}
 
@@ -124,11 +131,17 @@ class _BoundBackground(BoundShift):
         number = self._walk.frame
         if number == self._shown:
             return
-        if number not in self._pictures:
-            self._pictures[number] = self._video.frame(number, self._size).ravel()
-        self._texture[:] = self._pictures[number]
-        self._simulation.upload_texture(SKY)
+        self._simulation.show(SKY, self._picture(number).result())
         self._shown = number
+        self._picture(self._walk.following()[0])  # is read while the simulation goes on
+
+    def _picture(self, number: int) -> Future[CubePicture]:
+        if number not in self._pictures:
+            self._pictures[number] = self._reader.submit(self._read, self._video, number)
+        return self._pictures[number]
+
+    def _read(self, video: Video, number: int) -> CubePicture:
+        return CubePicture(video.frame(number, self._size), returns=True)
 
     def close(self) -> None:
         """Gives sky and ground back what they had in training."""
@@ -137,6 +150,7 @@ class _BoundBackground(BoundShift):
         self._texture[:], self._ground[3] = texture, opacity
         self._simulation.upload_texture(SKY)
         self._pictures = {}
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
 
 def num_videos(intensity: float) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from harness.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
 from suites.shifts.color import first_entry
 from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number
@@ -101,52 +104,62 @@ class _BoundProjector(BoundShift):
         self._simulation, self._files, self._present = simulation, files, present
         model = simulation.model
         self._texture = model.texture(SCREEN).id
-        start = int(model.tex_adr[self._texture])
-        self._pixels = model.tex_data[start : start + 3 * SIZE**2]  # a view
         model.tex_height[self._texture] = model.tex_width[self._texture] = SIZE
         self._follow = SCREENS[simulation.domain].follow
+        self._reader = ThreadPoolExecutor(max_workers=1)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         video = video_shown(seed, episode, self._present)
-        self._film = Film(lambda: stand_in_pictures(video) if not self._files else pictures(self._files[video]))
+        start = partial(pictures, self._files[video]) if self._files else partial(stand_in_pictures, video)
+        self._film = Film(start, self._reader)
         return {"video": video}
 
     def before_render(self, step: int) -> None:
-        self._pixels[:] = self._film.frame(step).ravel()
-        self._simulation.upload_texture(self._texture)
+        self._simulation.show(self._texture, CubePicture(self._film.frame(step), returns=False))
         if self._follow is not None:
             data = self._simulation.data
             centre, place = data.body("torso").subtree_com, data.site(SCREEN).xpos
             place[0], place[2] = centre[0] + self._follow[0], centre[2] + self._follow[1]
 
+    def close(self) -> None:
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
 
 class Film:
-    """A film that is watched forwards: pictures are decoded as they are asked for, and none is kept.
+    """A film that is watched forwards: each picture is decoded while the one before is looked at, and none is kept.
 
     Args:
       start: gives the pictures from the beginning, at least one.
+      reader: decodes, one picture at a time.
     """
 
-    def __init__(self, start: Callable[[], Iterator[np.ndarray]]) -> None:
-        self._start = start
+    def __init__(self, start: Callable[[], Iterator[np.ndarray]], reader: Executor) -> None:
+        self._start, self._reader = start, reader
+        self._ahead: Future[np.ndarray]
         self._rewind()
-
-    def _rewind(self) -> None:
-        self._rest = self._start()
-        self._next = 0
 
     def frame(self, step: int) -> np.ndarray:
         """Picture number step mod length, uint8 (SIZE, SIZE, 3); cheapest if steps only grow."""
         if step < self._next - 1:
+            wait([self._ahead])
             self._rewind()
         while self._next <= step:
-            picture = next(self._rest, None)
-            if picture is None:
-                self._rest = self._start()
-                picture = next(self._rest)
-            self._picture = picture
+            self._picture = self._ahead.result()
+            self._ahead = self._reader.submit(self._read)
             self._next += 1
         return self._picture
+
+    def _rewind(self) -> None:
+        self._rest = self._start()
+        self._ahead = self._reader.submit(self._read)
+        self._next: int = 0
+
+    def _read(self) -> np.ndarray:
+        picture = next(self._rest, None)
+        if picture is None:
+            self._rest = self._start()
+            picture = next(self._rest)
+        return picture
 
 
 def video_shown(seed: int, episode: int, present: list[int]) -> int:

@@ -292,6 +292,31 @@ def test_pictures_equal_those_of_a_plain_renderer(task: str) -> None:
 
 
 @pytest.mark.render
+@pytest.mark.parametrize("task", ["walker_walk", "cheetah_run", "reacher_easy"])
+def test_a_moving_sky_equals_plain_uploads(task: str) -> None:
+    """Through two episodes, with MuJoCo's own renderer and upload of all six faces on the same model and state."""
+    import mujoco
+
+    env = environment(task, "distracting_0.5")
+    env.reset(seed=3)
+    random, seen = np.random.RandomState(0), set()
+    with mujoco.Renderer(env.simulation.model, 84, 84) as plain:
+        plain.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+        for step in range(40):
+            if step == 30:
+                env.reset()
+            env.step(random.uniform(-1, 1, env.action_space.shape).astype(np.float32))
+            plain.update_scene(env.simulation.data, 0)
+            plain._gl_context.make_current()
+            mujoco.mjr_uploadTexture(env.simulation.model, plain._mjr_context, 0)
+            np.testing.assert_array_equal(env.render(), plain.render())
+            seen.add(env.render().tobytes())
+    assert len(seen) == 40
+    assert env.simulation._renderer._cubes[0] is not None  # the fast way was taken
+    env.close()
+
+
+@pytest.mark.render
 def test_another_process_gives_the_same_bytes() -> None:
     code = (
         "import hashlib, numpy as np\n"

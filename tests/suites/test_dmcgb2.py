@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from harness.assets import AssetStore
 from harness.environment import make_env
+from harness.errors import CorruptAssetError
 from harness.video import decode, procedural_video
 from suites.dmcgb2 import SUITE
 from suites.shifts.camera_turn import (
@@ -140,9 +143,46 @@ def test_colours_and_videos_follow_each_other_from_where_the_seed_says() -> None
 
 def test_a_film_runs_forwards_and_starts_again(videos) -> None:
     whole = np.stack([np.asarray(Image.fromarray(p).resize((256, 256))) for p in decode(videos[1])])
-    film = Film(lambda: pictures(videos[1]))
-    for step in (0, 1, 1, 4, 5, 6, 17, 3, 0):
-        np.testing.assert_array_equal(film.frame(step), whole[step % len(whole)])
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        film = Film(lambda: pictures(videos[1]), reader)
+        for step in (0, 1, 1, 4, 5, 6, 17, 3, 0):
+            np.testing.assert_array_equal(film.frame(step), whole[step % len(whole)])
+
+
+def test_a_film_that_breaks_off_says_so_when_the_picture_is_due(tmp_path: Path) -> None:
+    (tmp_path / "video0.mp4").write_bytes(b"no film")
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        film = Film(lambda: pictures(tmp_path / "video0.mp4"), reader)
+        with pytest.raises(CorruptAssetError, match=r"video0\.mp4"):
+            film.frame(0)
+
+
+@pytest.mark.render
+@pytest.mark.parametrize(
+    ("task", "setting"), [("walker_walk", "video_easy"), ("ball_in_cup_catch", "color_video_hard")]
+)
+def test_a_moving_video_equals_plain_uploads(task: str, setting: str, renderers: list[mujoco.Renderer]) -> None:
+    """Through two episodes, with MuJoCo's own renderer and upload on the same model and state."""
+    env = make_env(SUITE, task, setting, assets=STAND_INS, profile="fast")
+    env.reset(seed=2)
+    plain = mujoco.Renderer(env.simulation.model, 84, 84)
+    plain.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+    renderers.append(plain)
+    random, seen = np.random.RandomState(0), set()
+    for step in range(20):
+        if step == 12:
+            env.reset()
+            plain._gl_context.make_current()
+            for texture in (0, 1):  # the second episode's colours
+                mujoco.mjr_uploadTexture(env.simulation.model, plain._mjr_context, texture)
+        env.step(random.uniform(-1, 1, env.action_space.shape).astype(np.float32))
+        plain.update_scene(env.simulation.data, 0)
+        plain._gl_context.make_current()
+        mujoco.mjr_uploadTexture(env.simulation.model, plain._mjr_context, 2)
+        np.testing.assert_array_equal(env.render(), plain.render())
+        seen.add(env.render().tobytes())
+    assert len(seen) == 20
+    env.close()
 
 
 def published_model(domain: str) -> mujoco.MjModel:
