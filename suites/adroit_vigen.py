@@ -42,14 +42,20 @@ CAMERA_HARD = CameraJitter(position=0.07, quaternion=0.08, fovy_low=-10, fovy_hi
 
 
 def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
-    """Every factor at one level; the numbers are those of RL-ViGen's setting.yaml."""
+    """The two levels that RL-ViGen reports, then every factor alone; the numbers are those of its setting.yaml.
+
+    What `color` and `video` consist of stands in its DHM/dhm/make_env_RRL.py, `make_env_RRL`.
+    """
     easy = level == "easy"
     light = (
         LightOffset((0.5, 0.5, 0.2) if easy else (1.0, 1.0, 0.5)),
         LightColor(spread=0.1, low=0.7, high=1.4) if easy else LightColor(spread=0.2, low=0.4, high=2.5),
     )
     moving = MovingLight(step=0.04, reach=1.2) if easy else MovingLight(step=0.12, reach=3.0)
+    painted = (SceneColor(level), TableTexture(EASY_TABLES if easy else HARD_TABLES))
     return (
+        Setting(f"color_{level}", (SkyColor(level), *painted)),
+        Setting(f"video_{level}", (SkyVideo(level), *painted, moving)),
         Setting(f"object_color_{level}", (SceneColor(level),)),
         Setting(f"table_texture_{level}", (TableTexture(EASY_TABLES if easy else HARD_TABLES),)),
         Setting(f"background_color_{level}", (SkyColor(level),)),
@@ -62,7 +68,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
 
 SUITE = Suite(
     name="adroit_vigen",
-    version=1,
+    version=2,
     domain=adroit.DOMAIN,
     tasks=TASKS,
     settings=_settings("easy") + _settings("hard"),

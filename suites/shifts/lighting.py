@@ -81,9 +81,7 @@ class LightOffset(Shift):
 
 @dataclass(frozen=True)
 class LightColor(Shift):
-    """The lights' diffuse colour: (nominal + offset per channel) x factor, both uniform, drawn at each reset.
-
-    RL-ViGen draws them once per environment; here an episode's look depends on its number alone.
+    """The lights' diffuse colour: (nominal + offset per channel) x factor, both drawn at each reset (RL-ViGen).
 
     Attributes:
       spread: the largest offset of a channel, either way.
@@ -105,10 +103,12 @@ class LightColor(Shift):
 
 @dataclass(frozen=True)
 class MovingLight(Shift):
-    """Lights that travel to and fro along y, a stretch with every control step (RL-ViGen's moving light).
+    """Lights that travel to and fro along y, a stretch with every step of the agent (RL-ViGen's moving light).
+
+    Every episode starts in the middle and upwards (in RL-ViGen in the direction in which the one before ended).
 
     Attributes:
-      step: metres per control step.
+      step: metres per step of the agent.
       reach: they turn round at this distance from where they started, metres.
     """
 
@@ -124,20 +124,15 @@ class _BoundMovingLight(BoundShift):
     def __init__(self, scene: Scene, shift: MovingLight) -> None:
         self._scene, self._shift = scene, shift
         self._nominal = scene.model.light_pos[:, 1].copy()
-        self._count = 0
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        self._count = 0
         self._scene.model.light_pos[:, 1] = self._nominal
         return {}
-
-    def after_control_step(self, count: int) -> None:
-        self._count = count
 
     def before_render(self, step: int) -> None:
         import mujoco
 
-        offset = self._shift.step * moves(self._count, turn=round(self._shift.reach / self._shift.step))
+        offset = self._shift.step * moves(step, turn=round(self._shift.reach / self._shift.step))
         self._scene.model.light_pos[:, 1] = self._nominal + offset
         mujoco.mj_camlight(self._scene.model, self._scene.data)  # poses of lights and cameras, nothing else
 

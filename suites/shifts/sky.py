@@ -84,8 +84,8 @@ class _BoundSkyColor(BoundShift):
 class SkyVideo(Shift):
     """A video behind the table, the ground hidden (RL-ViGen's background video).
 
-    Episode i shows video (i + 1) mod N; the picture after k control steps shows frame k mod length. The videos are
-    DMC-GB's, resized to the picture (RL-ViGen shows the top left corner of clips of its own, red and blue swapped).
+    Episode i shows video (i + 1) mod N, resized to the picture; the picture of the agent's step k shows frame k mod
+    length. The videos are DMC-GB's (RL-ViGen has clips of its own).
     A pixel is background if it has exactly the colour of the sky, so edges keep a seam, as published.
     """
 
@@ -103,32 +103,33 @@ class SkyVideo(Shift):
         files = {video_number(path): path for path in found.files}
         num_videos = NUM_VIDEOS[self.level]
         order = video_order(range(num_videos) if found.stand_in else files, num_videos)
-        return _BoundSkyVideo(simulation, files, order)
+        first = NUM_VIDEOS["easy"] if self.level == "hard" else 0
+        return _BoundSkyVideo(simulation, files, order, first)
 
 
 class _BoundSkyVideo(BoundShift):
-    def __init__(self, scene: SceneWithTextures, files: Mapping[int, Path], order: tuple[int, ...]) -> None:
+    """Where there are no files, the stand-ins from number `first_stand_in` on, so that the levels have none in common."""
+
+    def __init__(
+        self, scene: SceneWithTextures, files: Mapping[int, Path], order: tuple[int, ...], first_stand_in: int
+    ) -> None:
         self._files, self._order, self._size = files, order, scene.image_size
+        self._first_stand_in = first_stand_in
         self._key = sky_bytes(scene.model)[0].copy()
         self._frames = np.empty((0, self._size, self._size, 3), np.uint8)
-        self._count = 0
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         from harness.video import load_video, procedural_video
 
-        self._count = 0
         video = self._order[episode % len(self._order)]
         if self._files:
             self._frames = load_video(self._files[video], self._size)
         else:
-            self._frames = procedural_video(video, STAND_IN_FRAMES, self._size)
+            self._frames = procedural_video(self._first_stand_in + video, STAND_IN_FRAMES, self._size)
         return {"video": video}
 
-    def after_control_step(self, count: int) -> None:
-        self._count = count
-
     def after_render(self, pixels: np.ndarray, step: int) -> np.ndarray:
-        frame = self._frames[self._count % len(self._frames)]
+        frame = self._frames[step % len(self._frames)]
         for start in range(0, pixels.shape[2], 3):  # every camera
             view = pixels[:, :, start : start + 3]
             np.copyto(view, frame, where=(view == self._key).all(axis=2, keepdims=True))

@@ -15,7 +15,7 @@ from harness.registry import load_suite
 from harness.spec import Setting
 from suites.domains.adroit_protocol import TASKS
 from suites.shifts.camera import CameraJitter
-from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, MovingLight, moves
+from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, moves
 from suites.shifts.new_object import SHAPES, NewObject
 from suites.shifts.object_color import ObjectColor
 from suites.shifts.scene import draws
@@ -234,12 +234,11 @@ def test_moving_light_bounces() -> None:
         place += direction
         path.append(place)
     assert [moves(count, turn=turn) for count in range(1, 61)] == path
-    shift = MovingLight(step=0.12, reach=3.0)
-    env = make("door", Setting("x", (shift,)))
+    env = make("door", "moving_light_hard", VIGEN)
     env.reset(seed=0)
     home = env.simulation.model.light_pos[0, 1].copy()
     for count in range(1, 4):
-        env.step(np.zeros(28))
+        env.step(np.zeros(28))  # two control steps
         assert env.simulation.data.light_xpos[0, 1] == pytest.approx(home + 0.12 * count)
     env.reset()
     assert env.simulation.data.light_xpos[0, 1] == pytest.approx(home)
@@ -292,12 +291,25 @@ def test_a_sky_video_fills_the_sky_and_nothing_else() -> None:
     np.testing.assert_array_equal(picture[sky], frames[0][sky])
     assert info["shift"]["video"] == 1
     env.step(np.zeros(24))
-    assert env._shifts[0]._count == 2  # action repeat 2: two frames on
+    now = env.render()
+    shown = (now == frames[1]).all(axis=2)  # one frame on with each picture, whatever the action repeat
+    assert (shown & sky).sum() > 0.9 * sky.sum()
     plain.reset(seed=0)
     color = plain.render()[sky]
     assert len(np.unique(color, axis=0)) == 1
     for each in (plain, env):
         each.close()
+
+
+def test_reported_levels_are_made_of_the_factors_alone() -> None:
+    """RL-ViGen's `make_env_RRL`: both set sky, objects and table; `video` also moves the light."""
+    for level in ("easy", "hard"):
+        alone = {name: VIGEN.setting(f"{name}_{level}").shifts for name in ("object_color", "table_texture")}
+        color, video = (VIGEN.setting(f"{name}_{level}").shifts for name in ("color", "video"))
+        sky, moving = VIGEN.setting(f"background_color_{level}").shifts, VIGEN.setting(f"moving_light_{level}").shifts
+        assert color == (*sky, *alone["object_color"], *alone["table_texture"])
+        clips = VIGEN.setting(f"background_video_{level}").shifts
+        assert video == (*clips, *alone["object_color"], *alone["table_texture"], *moving)
 
 
 def test_table_textures_take_turns() -> None:
