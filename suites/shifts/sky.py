@@ -108,7 +108,7 @@ class SkyVideo(Shift):
 
 
 class _BoundSkyVideo(BoundShift):
-    """Where there are no files, the stand-ins from number `first_stand_in` on, so that the levels have none in common."""
+    """Where there are no files, stand-ins from number `first_stand_in` on: the levels have none in common."""
 
     def __init__(
         self, scene: SceneWithTextures, files: Mapping[int, Path], order: tuple[int, ...], first_stand_in: int
