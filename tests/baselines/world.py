@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,27 @@ from baselines.nn.resnet import ResNet18, initialise_randomly
 from harness.agent import AgentContext, Transition
 from harness.assets import AssetStore
 from harness.environment import PixelEnv, make_env
-from harness.testing import SUITE
+from harness.simulation import StepResult
+from harness.spec import Shift, Suite
+from harness.testing import SUITE, DotReach
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
+
+
+class PaidBefore(DotReach):
+    """Pays for where the dot was before it moved: what an action is good for shows in the following value alone."""
+
+    def step(self, action: np.ndarray) -> StepResult:
+        reward = max(0.0, 1.0 - self._distance() / 0.7)
+        return super().step(action)._replace(reward=reward)
+
+
+def make_simulation(task: str, *, image_size: int, profile: str, shifts: Sequence[Shift]) -> PaidBefore:
+    """This module is the domain of `PAID_BEFORE`."""
+    return PaidBefore(task, image_size)
+
+
+PAID_BEFORE = replace(SUITE, name="dots_paid_before", domain=__name__)
 
 
 def make_context(**changes: Any) -> AgentContext:
@@ -54,13 +74,15 @@ def random_batch(num: int, context: AgentContext, dtype: torch.dtype = torch.flo
     return Batch(pixels[0], actions, rewards, discounts, pixels[1])
 
 
-def dot_env(task: str = "dot_reach", setting: str = "train") -> PixelEnv:
-    return make_env(SUITE, task, setting, assets=STAND_INS)
+def dot_env(task: str = "dot_reach", setting: str = "train", suite: Suite = SUITE) -> PixelEnv:
+    return make_env(suite, task, setting, assets=STAND_INS)
 
 
-def train(agent: Any, num_episodes: int, *, task: str = "dot_reach", first: int = 0, seed: int = 0) -> list[float]:
+def train(
+    agent: Any, num_episodes: int, *, task: str = "dot_reach", suite: Suite = SUITE, first: int = 0, seed: int = 0
+) -> list[float]:
     """Plays training episodes in the order the harness does; returns their returns."""
-    env, returns = dot_env(task), []
+    env, returns = dot_env(task, suite=suite), []
     for episode in range(first, first + num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
         agent.begin_episode(evaluation=False, shifted=False, seed=seed, episode=episode)
@@ -75,9 +97,11 @@ def train(agent: Any, num_episodes: int, *, task: str = "dot_reach", first: int 
     return returns
 
 
-def evaluate(agent: Any, num_episodes: int, *, task: str = "dot_reach", seed: int = 1000) -> float:
+def evaluate(
+    agent: Any, num_episodes: int, *, task: str = "dot_reach", suite: Suite = SUITE, seed: int = 1000
+) -> float:
     """Mean return without exploration."""
-    env, total = dot_env(task), 0.0
+    env, total = dot_env(task, suite=suite), 0.0
     for episode in range(num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
         agent.begin_episode(evaluation=True, shifted=False, seed=seed, episode=episode)
