@@ -39,6 +39,7 @@ def footnotes(
     from reports.table import MEAN
 
     cells = [line for line in lines if line.task != MEAN and line.setting in expected.settings]
+    printed_means = [line for line in lines if line.task == MEAN and line.setting in expected.settings]
     sentences = [
         *_reading(cells, distinct, expected),
         *_views(expected),
@@ -47,7 +48,7 @@ def footnotes(
         *_budget(cells, distinct, expected),
         *_conditions(distinct, expected),
         *_left_out(rows, kept, distinct),
-        *_published(cells, published_agents, expected.published_note),
+        *_published([*cells, *printed_means], published_agents, expected.published_note),
     ]
     return tuple(sentences)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from reports import statistics
 from reports.variants import SAMPLE, Variant, assign_variants
-from results.published import PublishedNumber, published_cell
+from results.published import PublishedNumber, compared_agents, mean_over, published_cell
 from results.rows import COMPARISON_KEY
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 MEAN = "mean over tasks"
 Sample = tuple[int | None, int, int]  # the columns SAMPLE of a row
 
-PUBLISHED_AGENTS = ("PIE-G", "SVEA", "DrQ", "DrQ-v2", "TLDA")
 COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
 
 
@@ -179,7 +178,7 @@ def build_table(
     expected: Expected,
     *,
     published: bool = True,
-    published_agents: Sequence[str] = PUBLISHED_AGENTS,
+    published_agents: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Table:
     """The table of some rows.
@@ -188,7 +187,7 @@ def build_table(
       rows: one line per episode, as from `results.store.load_rows`; of one suite.
       expected: what should be there.
       published: whether to set published numbers beside.
-      published_agents: whose.
+      published_agents: whose; None takes those that go with the suite.
       title: the heading; None makes one.
 
     Raises:
@@ -202,14 +201,15 @@ def build_table(
     distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE])
     variants, index = assign_variants(distinct)
     cells = _Cells(distinct, variants, index, expected)
-    numbers = _published(expected, published_agents) if published else {}
+    agents = compared_agents(expected.published_suite) if published_agents is None else published_agents
+    numbers = _published(expected, agents) if published else {}
     lines = tuple(line for place in expected.places for line in _section(cells, place, numbers))
     return Table(
         title=title or _title(suites, variants),
         expected=expected,
         lines=lines,
-        published_agents=tuple(a for a in published_agents if any(a in line.published for line in lines)),
-        footnotes=footnotes(lines, variants, expected, rows, kept, distinct, published_agents if published else ()),
+        published_agents=tuple(a for a in agents if any(a in line.published for line in lines)),
+        footnotes=footnotes(lines, variants, expected, rows, kept, distinct, agents if published else ()),
         aggregates=tuple(_aggregates(cells)),
     )
 
@@ -490,16 +490,22 @@ def _published(expected: Expected, agents: Sequence[str]) -> dict[tuple[str, str
         return found
     for setting in expected.settings:
         for task in expected.tasks:
-            numbers = published_cell(expected.published_suite, task, setting, agents)
-            mine = [number for number in numbers if number.metric == expected.metric]
-            by_agent = {agent: [number for number in mine if number.agent == agent] for agent in agents}
-            found[(task, setting)] = {agent: _preferred(some) for agent, some in by_agent.items() if some}
+            found[(task, setting)] = _published_here(expected, task, setting, agents)
     for view, settings in expected.views.items():
         for task in expected.tasks:
             found[(task, view)] = _published_mean([found[(task, setting)] for setting in settings])
     for place in expected.places:
-        found[(MEAN, place)] = _published_mean([found[(task, place)] for task in expected.tasks])
+        printed = _published_here(expected, mean_over(expected.tasks), place, agents)
+        found[(MEAN, place)] = printed | _published_mean([found[(task, place)] for task in expected.tasks])
     return found
+
+
+def _published_here(expected: Expected, task: str, setting: str, agents: Sequence[str]) -> dict[str, Published]:
+    """What sources print for one cell in the table's metric, by agent."""
+    numbers = published_cell(expected.published_suite or "", task, setting, agents)
+    mine = [number for number in numbers if number.metric == expected.metric]
+    by_agent = {agent: [number for number in mine if number.agent == agent] for agent in agents}
+    return {agent: _preferred(some) for agent, some in by_agent.items() if some}
 
 
 def _published_mean(cells: Sequence[Mapping[str, Published]]) -> dict[str, Published]:

@@ -49,6 +49,11 @@ VARIANTS = {
 }
 
 
+# Whose numbers a table sets beside its own, by the suite's name in the files; MAIN_AGENTS for all others.
+MAIN_AGENTS = ("PIE-G", "SVEA", "DrQ", "DrQ-v2", "TLDA")
+AGENTS = {"adroit": ("RRL", "FERM"), "adroit_vigen": ("PIE-G", "SVEA", "SGQN", "SRM", "CURL", "VRL3")}
+
+
 @dataclass(frozen=True)
 class PublishedNumber:
     """One value of one paper.
@@ -96,7 +101,8 @@ def published_cell(suite: str, task: str, setting: str, agent_names: Iterable[st
 
     Args:
       suite: the suite's name in the files, such as "dmcgb".
-      task: "walker_walk"; hyphens and version suffixes do not matter ("drawer-close-v2" finds "drawer-close").
+      task: "walker_walk"; hyphens and version suffixes do not matter ("drawer-close-v2" finds "drawer-close"). A mean
+        that the source prints is found as `mean_over(tasks)`.
       setting: "train" or the shifted setting.
       agent_names: such as "PIE-G" or "SVEA"; known variants of a name are included.
 
@@ -114,7 +120,19 @@ def published_cell(suite: str, task: str, setting: str, agent_names: Iterable[st
     return found
 
 
+def compared_agents(suite: str | None) -> tuple[str, ...]:
+    """Whose numbers stand beside those of a suite, by its name in the files."""
+    return AGENTS.get(suite or "", MAIN_AGENTS)
+
+
+def mean_over(tasks: Iterable[str]) -> str:
+    """The task under which a printed mean over exactly these tasks is found: "mean over door, hammer, pen"."""
+    return "mean over " + ", ".join(sorted(map(_plain, tasks)))
+
+
 def _plain(name: str) -> str:
+    if name.startswith("mean over "):
+        return mean_over(re.split(r", | and ", name.removeprefix("mean over ")))
     return re.sub(r"[-_]v\d+$", "", name).replace("-", "_").lower()
 
 

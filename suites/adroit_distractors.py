@@ -29,5 +29,10 @@ SUITE = Suite(
     description="Adroit hand tasks, sparse reward, with RRL's distractors: light, object colour, a new object.",
     source=adroit.SOURCE,
     published_suite="adroit",
+    published_note=(
+        "RRL's and FERM's published successes are of RRL's own goals (the door beyond 1.4 rad, the pen aligned "
+        "wherever it is): compare success under sustained_rrl. RRL's are of the last training rollouts, actions sampled, "
+        "after 12 M steps; FERM's are the ends of curves, at 3.3 to 4 M steps."
+    ),
     more_tasks=adroit.DENSE_TASKS,
 )

@@ -196,6 +196,48 @@ def test_a_view_needs_a_name_and_settings_of_the_table():
             replace(DRAWER, views=views)
 
 
+def test_adroits_numbers_stand_beside_training_only_and_a_printed_mean_beside_the_mean_only(cell):
+    def make(suite, task, setting):
+        return cell(task, setting, [1, 2], suite=suite, success=[True, False], successes_json='{"sustained":true}')
+
+    tasks = ("door", "hammer", "pen", "relocate")
+    settings = ("train", "light_position")
+    frame = pd.concat([make("adroit_distractors", task, setting) for task in tasks for setting in settings])
+    expected = Expected(tasks, settings, (0,), 2, metric="success", published_suite="adroit", published_note="Mind it.")
+    table = build_table(frame, expected)
+    assert table.published_agents == ("RRL", "FERM")
+    shown = {task: line(table, task, "train").published for task in tasks}
+    assert {task: round(beside["RRL"].mean, 2) for task, beside in shown.items()} == {
+        "door": 0.98,
+        "hammer": 0.98,
+        "pen": 0.88,
+        "relocate": 0.88,
+    }
+    assert shown["door"]["RRL"].label.startswith("RRL, released logs")
+    assert shown["door"]["FERM"].mean == pytest.approx(0.706)
+    assert all(line(table, task, "light_position").published == {} for task in (*tasks, MEAN))
+    assert "  Mind it." in table.footnotes
+
+    tasks, settings = tasks[:3], ("train", "video_easy", "camera_hard", "light_easy")
+    frame = pd.concat([make("adroit_vigen", task, setting) for task in tasks for setting in settings])
+    expected = Expected(tasks, settings, (0,), 2, metric="success", published_suite="adroit_vigen")
+    table = build_table(frame, expected)
+    beside = {setting: line(table, MEAN, setting).published for setting in settings}
+    assert {
+        setting: {a: n.mean for a, n in numbers.items() if a in ("PIE-G", "VRL3")}
+        for setting, numbers in beside.items()
+    } == {
+        "train": {},
+        "video_easy": {"PIE-G": 0.66, "VRL3": 0.0},
+        "camera_hard": {"PIE-G": 0.16, "VRL3": 0.22},
+        "light_easy": {},
+    }
+    assert all(line(table, task, setting).published == {} for task in tasks for setting in settings)
+    assert any("RL-ViGen, bar charts, approximate: PIE-G" in text for text in table.footnotes)
+    fewer = replace(expected, tasks=("door", "pen"))
+    assert build_table(frame, fewer).published_agents == ()  # a mean over other tasks is another number
+
+
 def test_a_missing_cell_is_shown_and_takes_the_mean_with_it(rows):
     table = build_table(rows[~((rows["task"] == "cheetah_run") & (rows["setting"] == "video_hard"))], EXPECTED)
     gone = line(table, "cheetah_run", "video_hard")

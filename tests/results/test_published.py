@@ -7,7 +7,16 @@ import math
 
 import pytest
 
-from results.published import FOLDER, SOURCES, load_published, published_cell
+from results.published import (
+    AGENTS,
+    FOLDER,
+    MAIN_AGENTS,
+    SOURCES,
+    compared_agents,
+    load_published,
+    mean_over,
+    published_cell,
+)
 
 MAIN = ("PIE-G", "SVEA", "DrQ", "DrQ-v2", "TLDA")
 
@@ -88,6 +97,25 @@ def test_a_curve_gives_its_last_point_only():
     assert [n.frames for n in numbers if n.metric == "success" and n.label == "RRL, released logs"] == [12_000_000]
     assert all(n.setting == "train" for n in numbers)
     assert any(n.note.startswith("iteration 299; sampling") for n in numbers)
+
+
+def test_a_printed_mean_is_found_under_exactly_its_tasks():
+    assert mean_over(["pen", "door", "hammer-v0"]) == "mean over door, hammer, pen"
+    (number,) = published_cell("adroit_vigen", mean_over(["door", "hammer", "pen"]), "video_hard", ["PIE-G"])
+    assert (number.mean, number.metric, number.label) == (0.56, "success", "RL-ViGen, bar charts, approximate")
+    (camera,) = published_cell("adroit_vigen", mean_over(["pen", "hammer", "door"]), "camera_hard", ["SGQN"])
+    assert camera.mean == 0.51
+    assert published_cell("adroit_vigen", mean_over(["door", "hammer"]), "video_hard", ["PIE-G"]) == []
+    assert published_cell("adroit", mean_over(["door", "hammer", "pen"]), "video_hard", ["PIE-G"]) == []
+
+
+def test_a_suites_columns_are_agents_that_have_numbers_there():
+    table = load_published()
+    assert compared_agents("adroit") == ("RRL", "FERM")
+    assert compared_agents("dmcgb") == compared_agents(None) == MAIN_AGENTS
+    for suite, agents in AGENTS.items():
+        names = set(table.loc[table["suite"] == suite, "agent"])
+        assert all(any(name.startswith(agent) for name in names) for agent in agents)
 
 
 def test_no_number_is_nan_and_texts_are_for_readers():

@@ -13,6 +13,7 @@ from harness.assets import AssetStore
 from harness.environment import make_env
 from harness.registry import load_suite
 from harness.spec import Setting
+from results.published import load_published
 from suites.domains.adroit_protocol import TASKS
 from suites.shifts.camera import CameraJitter
 from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, moves
@@ -310,6 +311,15 @@ def test_reported_levels_are_made_of_the_factors_alone() -> None:
         assert color == (*sky, *alone["object_color"], *alone["table_texture"])
         clips = VIGEN.setting(f"background_video_{level}").shifts
         assert video == (*clips, *alone["object_color"], *alone["table_texture"], *moving)
+
+
+def test_published_numbers_have_a_cell_and_a_word_on_what_success_means() -> None:
+    numbers = load_published()
+    for suite in (DISTRACTORS, VIGEN):
+        mine = numbers[numbers["suite"] == suite.published_suite]
+        assert len(mine) > 30
+        assert set(mine["setting"]) <= {setting.name for setting in suite.all_settings}
+        assert "sustained_rrl" in suite.published_note
 
 
 def test_table_textures_take_turns() -> None:
