@@ -31,7 +31,7 @@ SUITE = Suite(
     published_suite="adroit",
     published_note=(
         "RRL's and FERM's published successes are of RRL's own goals (the door beyond 1.4 rad, the pen aligned "
-        "wherever it is): compare success under sustained_rrl. RRL's are of the last training rollouts, actions sampled, "
+        "wherever it is): compare success under sustained_rrl. RRL's are of the last rollouts, actions sampled, "
         "after 12 M steps; FERM's are the ends of curves, at 3.3 to 4 M steps."
     ),
     more_tasks=adroit.DENSE_TASKS,
