@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -86,10 +88,7 @@ def evaluate(
       UsageError: for a name or number that cannot be.
       AgentError: if the policy raises or returns an action that breaks the contract.
     """
-    if episodes < 1:
-        raise UsageError(f"episodes must be at least 1, not {episodes}.")
-    if not 0 <= eval_seed <= MAX_SEED:
-        raise UsageError(f"eval_seed goes from 0 to {MAX_SEED}, not {eval_seed}.")
+    _check_numbers(episodes, eval_seed)
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     acting = as_policy(policy)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
@@ -98,16 +97,19 @@ def evaluate(
     call = short_hash([name, identity or uuid.uuid4().hex])
     _warn_of_stand_ins(chosen_settings, store)
     rows: list[Row] = []
-    for task in task_names:
-        for setting in chosen_settings:
-            columns = {**_columns(chosen, setting, task, name, store, profile), "config_hash": call}
-            env = _make_env(chosen, task, setting, assets=store, profile=profile)
-            try:
-                for episode in range(episodes):
-                    rows.append(_row(env, acting, columns, setting.name != chosen.train.name, eval_seed, episode))
-            finally:
-                env.close()
+    for task, setting in itertools.product(task_names, chosen_settings):
+        columns = {**_columns(chosen, setting, task, name, store, profile), "config_hash": call}
+        shifted = setting.name != chosen.train.name
+        with contextlib.closing(_make_env(chosen, task, setting, assets=store, profile=profile)) as env:
+            rows += [_row(env, acting, columns, shifted, eval_seed, episode) for episode in range(episodes)]
     return _frame(rows)
+
+
+def _check_numbers(episodes: int, eval_seed: int) -> None:
+    if episodes < 1:
+        raise UsageError(f"episodes must be at least 1, not {episodes}.")
+    if not 0 <= eval_seed <= MAX_SEED:
+        raise UsageError(f"eval_seed goes from 0 to {MAX_SEED}, not {eval_seed}.")
 
 
 def _several(names: str | Sequence[str] | None) -> list[str]:

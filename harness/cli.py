@@ -29,6 +29,21 @@ app.add_typer(assets_app, name="assets")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
 app.add_typer(demos_app, name="demos")
 
+SuiteOption = Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")]
+AgentOption = Annotated[str, typer.Option(help="An agent (harness list agents), or package.module:ATTRIBUTE.")]
+TasksOption = Annotated[list[str] | None, typer.Option(help="A task of the suite; repeat for several. Default: all.")]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting of the agent (key=value) or of the protocol (protocol.key=value)."),
+]
+ShiftsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="One more setting, [SETTING+]NAME=VALUE[+NAME=VALUE...] (harness list shifts); repeatable."),
+]
+CheckpointOption = Annotated[Path | None, typer.Option(help="Evaluate these policies (a run's folder); train nothing.")]
+PauseOption = Annotated[
+    float | None, typer.Option(help="Least seconds between two checkpoints of a training. Default: the preset's.")
+]
 AssetsOption = Annotated[
     str | None, typer.Option("--assets", help="Folders with third-party files, before $HARNESS_ASSETS.")
 ]
@@ -38,35 +53,23 @@ ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast
 
 @app.command("run")
 def run_command(
-    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
-    agent: Annotated[str, typer.Option(help="An agent (harness list agents), or package.module:ATTRIBUTE.")],
-    task: Annotated[
-        list[str] | None, typer.Option(help="A task of the suite; repeat for several. Default: all.")
-    ] = None,
+    suite: SuiteOption,
+    agent: AgentOption,
+    task: TasksOption = None,
     seeds: Annotated[str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5.")] = None,
     preset: Annotated[str, typer.Option(help="quick, laptop or paper (harness list presets).")] = "quick",
     frames: Annotated[int | None, typer.Option(help="Training budget per task, in frames.")] = None,
     episodes: Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Evaluate these policies (a run's folder); train nothing.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: cores / threads.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of one training; part of the result.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A setting of the agent (key=value) or of the protocol (protocol.key=value)."),
-    ] = None,
-    shift: Annotated[
-        list[str] | None,
-        typer.Option(help="One more setting, [SETTING+]NAME=VALUE[+NAME=VALUE...] (harness list shifts); repeatable."),
-    ] = None,
+    set_: SettingsOption = None,
+    shift: ShiftsOption = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    checkpoint_sec: Annotated[
-        float | None, typer.Option(help="Least seconds between two checkpoints of a training. Default: the preset's.")
-    ] = None,
+    checkpoint_sec: PauseOption = None,
     as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
@@ -95,6 +98,12 @@ def run_command(
             runs=runs,
         )
     )
+    _execute(plan, checkpoint_sec, quiet)
+    typer.echo(_run_table(plan, "json" if as_json else "terminal"))
+
+
+def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
+    """Does the work, or stops with the exit status of an interrupt."""
     if not quiet:
         _announce(plan)
     from harness.run import execute
@@ -104,7 +113,6 @@ def run_command(
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
         typer.echo("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
-    typer.echo(_run_table(plan, "json" if as_json else "terminal"))
 
 
 def _announce(plan: Any) -> None:
@@ -197,9 +205,9 @@ def doctor_command() -> None:
 
 @app.command("preview")
 def preview_command(
-    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
-    task: Annotated[list[str] | None, typer.Option(help="A task; repeat for several. Default: all.")] = None,
-    shift: Annotated[list[str] | None, typer.Option(help="One more setting, as in harness run; repeatable.")] = None,
+    suite: SuiteOption,
+    task: TasksOption = None,
+    shift: ShiftsOption = None,
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: <suite>.png")] = None,
     gif: Annotated[
         Path | None, typer.Option(help="Instead: a GIF of one task in motion, all settings side by side.")
@@ -291,7 +299,7 @@ def assets_verify(
 
 @demos_app.command("collect")
 def demos_collect(
-    suite: Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")],
+    suite: SuiteOption,
     task: Annotated[str, typer.Option(help="One of its tasks.")],
     episodes: Annotated[int, typer.Option(help="Demonstrations to keep.")] = 25,
     seed: Annotated[int, typer.Option(help="Stream of the episodes that are tried.")] = 0,

@@ -10,6 +10,7 @@ and any suite over it can then be demonstrated. What is stored are the suite's o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -177,26 +178,21 @@ def collect_demos(
     player = _make_player(suite, suite.check_task(task), source, noisy, store, seed)
     if source == "human" and episodes > player.limit:
         raise UsageError(f"There are {player.limit} human demonstrations of {task}, fewer than {episodes}.")
-    facts = {
-        **_scene_facts(suite, task, profile if pictures else None),
-        "source": source,
-        "made_by": MADE_BY[source],
-        "assets": player.identity,
-        "seed": seed,
-        "noisy": noisy,
-        "successes_only": successes_only,
-    }
-    record = _open_record(out, facts, episodes)
+    manner = {"source": source, "made_by": MADE_BY[source], "assets": player.identity, "seed": seed}
+    manner |= {"noisy": noisy, "successes_only": successes_only}
+    record = _open_record(out, _scene_facts(suite, task, profile if pictures else None) | manner, episodes)
     if len(record["episodes"]) < episodes:
-        protocol = suite.protocol.for_task(task)
-        if player.longest is not None:  # a recording is replayed to its end, longer than an episode if it is
-            protocol = protocol.replace(task, "episode_frames", player.longest)
-        env = make_env(suite, task, suite.train, assets=store, profile=profile, protocol=protocol, draw=pictures)
-        try:
+        with contextlib.closing(_demo_env(suite, task, player, store, profile, pictures)) as env:
             _collect(env, player, record, out, progress)
-        finally:
-            env.close()
     return load_demos(out)
+
+
+def _demo_env(suite: Suite, task: str, player: _Player, store: AssetStore, profile: str, pictures: bool) -> PixelEnv:
+    """The task's training setting; a recording is replayed to its end, longer than an episode if it is."""
+    protocol = suite.protocol.for_task(task)
+    if player.longest is not None:
+        protocol = protocol.replace(task, "episode_frames", player.longest)
+    return make_env(suite, task, suite.train, assets=store, profile=profile, protocol=protocol, draw=pictures)
 
 
 def _collect(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +60,8 @@ def contact_sheet(
     pictures = [[picture(suite, task, name, assets, profile) for name in columns] for task in rows]
     sheet = _layout(pictures, rows, columns, size)
     if save_to is not None:
-        try:
+        with _writing(save_to):
             sheet.save(save_to)
-        except OSError as error:
-            raise WorkError(f"Cannot write '{save_to}' ({error.strerror or error}).") from error
     return sheet
 
 
@@ -108,15 +108,24 @@ def episode_strip(
         raise UsageError("A moving preview shows at least one setting.")
     chosen = [suite.setting(name).name for name in names]
     episodes = [play(suite, task, name, assets, profile, num_steps) for name in chosen]
-    num_moments = max(len(episode) for episode in episodes)
-    # Where one setting ends before the others (other shapes may do that), its last picture stays.
-    rows = ([episode[min(moment, len(episode) - 1)] for episode in episodes] for moment in range(num_moments))
-    frames = (_layout([row], [task], chosen, size) for row in rows)
-    try:
+    frames = (_layout([row], [task], chosen, size) for row in _side_by_side(episodes))
+    with _writing(save_to):
         next(frames).save(save_to, save_all=True, append_images=frames, duration=STRIP_FRAME_MSEC, loop=0)
+    return max(map(len, episodes))
+
+
+def _side_by_side(episodes: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+    """The pictures of each moment. Where one setting ends before the others (other shapes may), its last one stays."""
+    for moment in range(max(map(len, episodes))):
+        yield [episode[min(moment, len(episode) - 1)] for episode in episodes]
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise WorkError(f"Cannot write '{save_to}' ({error.strerror or error}).") from error
-    return num_moments
+        raise WorkError(f"Cannot write '{path}' ({error.strerror or error}).") from error
 
 
 def picture(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str) -> np.ndarray:
@@ -130,8 +139,7 @@ def play(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str
     Returns:
       uint8 (H, W, 3) each; fewer than `num_steps + 1` where the episode ends before.
     """
-    env = make_env(suite, task, setting, assets=assets, profile=profile)
-    try:
+    with contextlib.closing(make_env(suite, task, setting, assets=assets, profile=profile)) as env:
         env.reset(seed=PREVIEW_SEED)
         env.action_space.seed(PREVIEW_SEED)
         pictures = [env.render()]
@@ -141,8 +149,6 @@ def play(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str
             if terminated or truncated:
                 break
         return pictures
-    finally:
-        env.close()
 
 
 def _check_size(size: int) -> None:
