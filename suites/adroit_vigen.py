@@ -9,6 +9,7 @@ from suites.domains import adroit_protocol as adroit
 from suites.shifts.camera import CameraJitter
 from suites.shifts.lighting import LightColor, LightOffset, MovingLight
 from suites.shifts.object_color import SceneColor
+from suites.shifts.other_object import OtherObject
 from suites.shifts.sky import SkyColor, SkyVideo
 from suites.shifts.table_texture import TableTexture
 
@@ -71,7 +72,7 @@ SUITE = Suite(
     version=2,
     domain=adroit.DOMAIN,
     tasks=TASKS,
-    settings=_settings("easy") + _settings("hard"),
+    settings=(*_settings("easy"), *_settings("hard"), Setting("other_object", (OtherObject(),))),
     protocol=Protocol(
         action_repeat=dict.fromkeys(TASKS, 2),
         train_frames={"door": 1_000_000, "hammer": 1_000_000, "pen": 2_000_000},  # the snapshots it evaluates
@@ -82,7 +83,7 @@ SUITE = Suite(
         metric="success",
         task_episode_frames={"pen": adroit.PEN_EPISODE_FRAMES},
     ),
-    description="Adroit hand tasks, sparse reward, under RL-ViGen's factors: colours, textures, video, light, camera.",
+    description="Adroit hand tasks, sparse reward, under RL-ViGen's factors: colours, video, light, camera, objects.",
     source="Yuan et al. 2023 (RL-ViGen, arXiv 2307.10224), gemcollector/RL-ViGen@353b4a9 (branch ViGen-adroit)",
     published_suite="adroit_vigen",
     published_note=(

@@ -15,6 +15,7 @@ from suites.shifts.scene import Scene, blend, draws, facts
 if TYPE_CHECKING:
     from harness.assets import AssetStore
 
+REPAINTED = ("neck", "head", "pen", "target")  # geoms whose own colours RL-ViGen's models leave to materials
 UNCOLORED = (0.5, 0.5, 0.5, 1.0)  # MuJoCo's default rgba of a geom; a material shows only under it
 
 
@@ -99,6 +100,8 @@ def shown_colors(model: Any) -> np.ndarray:
 class SceneColor(Shift):
     """One colour for every geom without a colour of its own, robot and table too (RL-ViGen's object colour).
 
+    The hammer's neck and head, the pen and its target are among them, as they are in RL-ViGen's models.
+
     Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)` of DMC-GB's colours `self_rgb`.
     """
 
@@ -122,7 +125,8 @@ def color_table(level: str, assets: AssetStore) -> ColorTable:
 class _BoundSceneColor(BoundShift):
     def __init__(self, scene: Scene, table: ColorTable) -> None:
         self._rgba, self._table = scene.model.geom_rgba, table
-        self._geoms = np.flatnonzero((self._rgba == UNCOLORED).all(axis=1))
+        repainted = [scene.model.geom(number).name in REPAINTED for number in range(scene.model.ngeom)]
+        self._geoms = np.flatnonzero((self._rgba == UNCOLORED).all(axis=1) | repainted)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         color = color_index(seed, episode)

@@ -56,7 +56,8 @@ def test_physics_and_rewards_are_bit_identical_under_every_visual_shift(suite, t
     expected = trajectory(plain, 4, 2, 80)
     assert plain.simulation.data.ncon > 0  # the hand has touched something: contacts are compared too
     for setting in suite.settings:
-        if setting.name == SOLID:
+        if any(getattr(shift, "changes_shapes", False) for shift in setting.shifts):
+            assert setting.name in (SOLID, "other_object")
             continue
         env = make(task, setting, suite, draw=False)
         np.testing.assert_array_equal(trajectory(env, 4, 2, 80), expected, err_msg=setting.name)
@@ -311,6 +312,55 @@ def test_reported_levels_are_made_of_the_factors_alone() -> None:
         assert color == (*sky, *alone["object_color"], *alone["table_texture"])
         clips = VIGEN.setting(f"background_video_{level}").shifts
         assert video == (*clips, *alone["object_color"], *alone["table_texture"], *moving)
+
+
+def test_other_objects_are_those_of_rl_vigens_files() -> None:
+    def models(task):
+        return (make(task, name, VIGEN, draw=False).simulation.model for name in ("train", "other_object"))
+
+    stock, other = models("door")
+    changed = np.flatnonzero((stock.geom_size != other.geom_size).any(axis=1))
+    assert [other.body(other.geom_bodyid[geom]).name for geom in changed] == ["latch"]
+    np.testing.assert_allclose(other.geom_size[changed[0]], (0.015, 0.015, 0.1))
+    np.testing.assert_array_equal(stock.body_mass, other.body_mass)  # given in the file, not by the shapes
+
+    stock, other = models("pen")
+    volume = {name: np.pi * 2 * r**2 * h for name, (r, h) in {"stock": (0.015, 0.065), "other": (0.01, 0.085)}.items()}
+    shafts = [model.body("Object").mass[0] - 1000 * caps(model) for model in (stock, other)]
+    np.testing.assert_allclose(shafts, [1500 * volume["stock"], 1500 * volume["other"]], rtol=1e-6)
+    length = other.site("object_top").pos - other.site("object_bottom").pos
+    np.testing.assert_allclose(length, (0.0, 0.0, 0.17))
+    assert stock.ngeom - other.ngeom == 2  # no clips
+
+    stock, other = models("hammer")
+    solid = 0.1 + 0.2 + 0.1 + 0.3 + 0.3 + 0.1
+    seen = sum(2 * np.pi * r**2 * h for r, h in ((0.026, 0.025), *2 * ((0.02, 0.015),), *2 * ((0.038, 0.016),)))
+    seen += np.pi * 0.02**2 * (2 * 0.14 + 4 / 3 * 0.02)
+    assert other.body("Object").mass[0] == pytest.approx(solid + 1000 * seen, rel=1e-6)
+    assert other.body("Object").mass[0] > 7 * stock.body("Object").mass[0]
+
+
+def caps(model) -> float:
+    """The volume of the pen's other parts, m^3: cylinders and a box."""
+    volume = 0.0
+    for geom in np.flatnonzero(model.geom_bodyid == model.body("Object").id):
+        if model.geom(geom).name != "pen":
+            a, b, c = model.geom_size[geom]
+            volume += 8 * a * b * c if model.geom(geom).name == "cli" else 2 * np.pi * a**2 * b
+    return volume
+
+
+def test_scene_colour_paints_what_rl_vigens_models_leave_to_materials() -> None:
+    for task, names in (("hammer", {"neck", "head", "handle", "board"}), ("pen", {"pen", "target"}), ("door", set())):
+        stock = make(task, "train", VIGEN, draw=False).simulation.model
+        env = make(task, "object_color_easy", VIGEN, draw=False)
+        env.reset(seed=0)
+        model = env.simulation.model
+        painted = np.flatnonzero((model.geom_rgba != stock.geom_rgba).any(axis=1))
+        assert {model.geom(geom).name for geom in painted} >= names
+        assert len(np.unique(model.geom_rgba[painted, :3], axis=0)) == 1
+        own = {"top", "bot", "cli", "t_top", "t_bot", "t_cli"}
+        assert not own & {model.geom(geom).name for geom in painted}
 
 
 def test_published_numbers_have_a_cell_and_a_word_on_what_success_means() -> None:
