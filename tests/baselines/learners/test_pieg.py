@@ -15,6 +15,7 @@ from baselines import pieg
 from baselines.learners.pieg import PIEG
 from harness.assets import AssetStore
 from harness.errors import MissingAssetError, UsageError
+from harness.plan import make_config
 from tests.baselines.world import make_context, random_batch, small_backbone
 
 SMALL = {"feature_dim": 8, "hidden_dim": 16, "representation_dim": 16, "num_exploration_steps": 0}
@@ -25,10 +26,10 @@ def make(**changes: Any) -> PIEG:
     return PIEG(make_context(), pieg.Config(**(SMALL | changes)), backbone=small_backbone())
 
 
-def pixels(num: int, seed: int = 0) -> np.ndarray:
+def pixels(num: int, seed: int = 0, size: int = 24) -> np.ndarray:
     # Not noise alone: observations whose brightness differs have statistics that differ.
     rng = np.random.default_rng(seed)
-    noise = rng.integers(0, 100, (num, 9, 24, 24))
+    noise = rng.integers(0, 100, (num, 9, size, size))
     return (noise + rng.integers(0, 156, (num, 1, 1, 1))).astype(np.uint8)
 
 
@@ -190,6 +191,22 @@ def test_lower_precision_of_the_frozen_part_is_close_and_only_on_request() -> No
     assert features[1].dtype == torch.float32
     difference = (features[0] - features[1]).abs().mean() / features[0].abs().mean()
     assert 0 < difference < 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("changes", "saturated"), [({}, False), ({"learning_rate": 1e-4}, True)])
+def test_quick_leaves_the_actor_something_to_see(changes: dict[str, float], saturated: bool) -> None:
+    """As many updates as `quick` makes; at the published learning rate they end in one action for everything."""
+    context = make_context(image_size=84, action_dim=6)
+    config = make_config(pieg.AGENT, "cheetah_run", "quick", changes, {})
+    agent = PIEG(context, config, backbone=small_backbone(width=16))
+    batch = random_batch(config.batch_size, context, torch.float32)
+    for _ in range(50):
+        agent.update_batch(batch, agent.draw(config.batch_size))
+    actions = agent.act(pixels(4, size=84), explore=False)
+    assert (np.abs(actions).mean() > 0.99) == saturated
+    assert (actions.std(axis=0).mean() < 1e-3) == saturated
+    assert np.abs(actions).mean() < 0.6 or saturated
 
 
 def test_several_cameras_are_refused() -> None:
