@@ -371,7 +371,10 @@ def _find_assets(
     if not given:  # a checkpoint carries what it was trained with
         for plan in plans:
             names.update(dict.fromkeys(agent.required_assets(agent.config(**plan.config))))
-    return MappingProxyType({name: look_up(store, name) for name in names})
+    found = {name: look_up(store, name) for name in names}
+    for shift in (shift for setting in suite.all_settings for shift in setting.shifts):
+        shift.check_assets(found)
+    return MappingProxyType(found)
 
 
 def look_up(store: AssetStore, name: str) -> FoundAsset:

@@ -15,7 +15,7 @@ from harness.errors import UsageError, unknown
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.assets import AssetStore
+    from harness.assets import AssetStore, FoundAsset
     from harness.simulation import Simulation
 
 
@@ -67,6 +67,13 @@ class Shift:
     def assets(self) -> tuple[str, ...]:
         """Names of the third-party files it needs, as in `harness assets list`."""
         return ()
+
+    def check_assets(self, found: Mapping[str, FoundAsset]) -> None:
+        """Looks closer at what was found under the names in `assets`; called before any work.
+
+        Raises:
+          MissingAssetError: if a part is absent that this shift needs.
+        """
 
     def edit_spec(self, spec: Any) -> None:
         """Adds what the shift needs to a model that is not compiled yet (`mujoco.MjSpec`): hidden, massless, without

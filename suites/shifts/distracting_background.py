@@ -66,6 +66,10 @@ class DistractingBackground(Shift):
     def assets(self) -> tuple[str, ...]:
         return (ASSET,) if self.intensity else ()
 
+    def check_assets(self, found: Mapping[str, FoundAsset]) -> None:
+        if self.intensity:
+            load_videos(found[ASSET], num_videos(self.intensity))
+
     def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         if not self.intensity:
             return BoundShift()

@@ -70,6 +70,8 @@ def picture_path(name: str) -> Path:
       UsageError: if the package does not have it.
     """
     folder, _, picture = name.partition("/")
+    if folder not in FOLDERS:
+        raise UsageError(f"There is no texture '{name}': the folders are {' and '.join(FOLDERS)}.")
     package, inside = FOLDERS[folder]
     found = importlib.util.find_spec(package)
     path = Path(found.submodule_search_locations[0] if found and found.submodule_search_locations else ".")
