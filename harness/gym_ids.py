@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gymnasium
 
+from harness.errors import unknown
+
 NAMESPACE = "harness"
 
 
@@ -32,7 +34,14 @@ def _register(name: str, suite: str, task: str, setting: str) -> None:
 
 
 def make_registered(
-    suite: str, task: str, setting: str, *, stand_ins: bool = True, profile: str = "standard", assets: str | None = None
+    suite: str,
+    task: str,
+    setting: str,
+    *,
+    stand_ins: bool = True,
+    profile: str = "standard",
+    assets: str | None = None,
+    render_mode: str | None = None,
 ) -> gymnasium.Env:
     """Makes one of the registered environments.
 
@@ -43,6 +52,9 @@ def make_registered(
       stand_ins: whether missing third-party files may be replaced by stand-ins (a warning says so).
       profile: render profile, "standard" or "fast".
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
+      render_mode: "rgb_array", which it is anyway; Gymnasium's wrappers and its checker ask for it by name.
+    Raises:
+      UsageError: for a render mode there is not.
     """
     import warnings
 
@@ -50,6 +62,8 @@ def make_registered(
     from harness.environment import make_env
     from harness.registry import load_suite
 
+    if render_mode not in (None, "rgb_array"):
+        raise unknown("render mode", render_mode, ["rgb_array"])
     chosen = load_suite(suite)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
     for name in chosen.setting(setting).assets:
