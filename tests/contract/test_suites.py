@@ -1,50 +1,62 @@
 """The same checks over every suite, task and setting, with stand-ins for whatever third-party files they need.
 
-Every task appears with at least one setting and every setting with at least one task; the other pairs are marked slow.
+Within one process a suite's own tasks are checked in all their settings; of those that run only where asked for, every
+tenth is. Between processes every task and every setting appears at least once. All else is marked exhaustive.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import gymnasium
 import numpy as np
 import pytest
 from _pytest.mark.structures import ParameterSet
-from gymnasium.utils.env_checker import check_env
 
 from harness.assets import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.registry import load_suite, suite_names
-from harness.spec import Setting, Suite
+from harness.spec import Suite
 
 ASSETS = AssetStore([], allow_stand_ins=True)
 SUITES = [load_suite(name) for name in suite_names()]
 NUM_STEPS = 2
+ALL_ELSE = (pytest.mark.slow, pytest.mark.exhaustive)
 
 
-def sampled(suite: Suite, task: str) -> list[Setting]:
-    """The settings a task is checked in by default: shifted ones dealt out to the tasks in turn."""
-    place, num_tasks = suite.tasks.index(task), len(suite.tasks)
-    dealt = suite.settings[place::num_tasks]
-    return list(dealt) or [suite.settings[place % len(suite.settings)]]
+def by_default(suite: Suite) -> list[str]:
+    """The tasks that are checked without being asked for."""
+    return [*suite.tasks, *suite.more_tasks[::10]]
 
 
-def checks() -> Iterator[ParameterSet]:
-    """(suite, task, settings): the sample, and the rest as slow."""
+def every_task() -> Iterator[ParameterSet]:
+    """(suite, task)."""
     for suite in SUITES:
-        for task in suite.tasks:
-            chosen = sampled(suite, task)
-            rest = [setting for setting in suite.settings if setting not in chosen]
-            yield pytest.param(suite, task, chosen, id=f"{suite.name}-{task}")
-            if rest:
-                yield pytest.param(suite, task, rest, id=f"{suite.name}-{task}-rest", marks=pytest.mark.slow)
+        for task in suite.all_tasks:
+            marks = () if task in by_default(suite) else ALL_ELSE
+            yield pytest.param(suite, task, id=f"{suite.name}-{task}", marks=marks)
+
+
+def dealt(suite: Suite) -> list[tuple[str, str]]:
+    """(task, setting) pairs in which every task and every setting appears, and few appear twice."""
+    tasks, settings = by_default(suite), suite.all_settings
+    count = max(len(tasks), len(settings))
+    return [(tasks[i % len(tasks)], settings[i % len(settings)].name) for i in range(count)]
+
+
+def pairs_of_every_suite() -> Iterator[ParameterSet]:
+    """(suite, pairs of task and setting): those dealt out, and all else."""
+    for suite in SUITES:
+        yield pytest.param(suite, dealt(suite), id=suite.name)
+        pairs = [(task, setting.name) for task in suite.all_tasks for setting in suite.all_settings]
+        rest = [pair for pair in pairs if pair not in dealt(suite)]
+        yield pytest.param(suite, rest, id=f"{suite.name}-rest", marks=ALL_ELSE)
 
 
 class Rollout(NamedTuple):
@@ -81,8 +93,24 @@ def roll_out(env: PixelEnv, seed: int, episode: int) -> Rollout:
     return Rollout(pixels, np.stack(states), rewards, proprios, info["shift"])
 
 
+def digests(suite: Suite, pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """What one episode of every (task, setting) is, in that order."""
+    found = {}
+    for task, setting in pairs:
+        env = make(suite, task, setting)
+        found[f"{task} {setting}"] = roll_out(env, 9, 2).digest()
+        env.close()
+    return found
+
+
 def test_there_are_suites() -> None:
     assert {"video_easy", "video_hard", "color_easy", "color_hard"} <= set(suite_names())
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_what_is_dealt_misses_no_task_and_no_setting(suite: Suite) -> None:
+    assert {task for task, _ in dealt(suite)} == set(by_default(suite)) >= set(suite.tasks)
+    assert {setting for _, setting in dealt(suite)} == {setting.name for setting in suite.all_settings}
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
@@ -108,34 +136,35 @@ def test_declaration_is_sane(suite: Suite) -> None:
         suite.setting("no_such_setting")
 
 
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_the_sample_misses_no_task_and_no_setting(suite: Suite) -> None:
-    chosen = [sampled(suite, task) for task in suite.tasks]
-    assert all(chosen)
-    assert {setting.name for settings in chosen for setting in settings} == {s.name for s in suite.settings}
-
-
 @pytest.mark.render
-@pytest.mark.parametrize(("suite", "task", "settings"), checks())
-def test_episodes_depend_on_seed_and_number_alone_and_a_visual_shift_on_pixels_alone(
-    suite: Suite, task: str, settings: list[Setting]
-) -> None:
-    train = None
-    for setting in (suite.train, *settings):
+@pytest.mark.parametrize(("suite", "task"), every_task())
+def test_episodes_depend_on_seed_and_number_alone_and_a_visual_shift_on_pixels_alone(suite: Suite, task: str) -> None:
+    """And the training picture is what it was, byte for byte, before and after every shift."""
+    training = make(suite, task, "train")
+    train = roll_out(training, 5, 1)
+    check_episodes(training, suite, train)
+    for setting in suite.settings:
         env = make(suite, task, setting.name)
-        first, other = roll_out(env, 5, 1), roll_out(env, 6, 0)
-        assert roll_out(env, 5, 1).digest() == first.digest()
-        assert other.digest() != first.digest()
-        check_shapes(env, suite, first)
+        shifted = roll_out(env, 5, 1)
+        check_episodes(env, suite, shifted)
         env.close()
-        train = train or first
-        if setting is suite.train:
-            continue
-        assert not np.array_equal(first.pixels, train.pixels), setting.name
+        assert roll_out(training, 5, 1).digest() == train.digest(), setting.name
+        assert not np.array_equal(shifted.pixels, train.pixels), setting.name
         if not any(getattr(shift, "changes_shapes", False) for shift in setting.shifts):
-            np.testing.assert_array_equal(first.states, train.states)
-            assert first.rewards == train.rewards
-            assert first.proprios == train.proprios
+            np.testing.assert_array_equal(shifted.states, train.states, err_msg=setting.name)
+            assert shifted.rewards == train.rewards
+            assert shifted.proprios == train.proprios
+    training.close()
+    again = make(suite, task, "train")
+    assert roll_out(again, 5, 1).digest() == train.digest()
+    again.close()
+
+
+def check_episodes(env: PixelEnv, suite: Suite, rollout: Rollout) -> None:
+    """Episode 1 of seed 5 was `rollout` and is so again after another one; shapes and the stack are right."""
+    check_shapes(env, suite, rollout)
+    assert roll_out(env, 6, 0).digest() != rollout.digest()
+    assert roll_out(env, 5, 1).digest() == rollout.digest()
 
 
 def check_shapes(env: PixelEnv, suite: Suite, rollout: Rollout) -> None:
@@ -152,15 +181,6 @@ def check_shapes(env: PixelEnv, suite: Suite, rollout: Rollout) -> None:
     np.testing.assert_array_equal(second[: depth * (stack - 1)], first[depth:])
     newest = rollout.pixels[-1, -depth:]
     np.testing.assert_array_equal(env.render(), newest[:3].transpose(1, 2, 0))
-
-
-@pytest.mark.render
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_gymnasium_accepts_the_environment(suite: Suite) -> None:
-    for setting in (suite.train, suite.settings[-1]):
-        env = make(suite, suite.tasks[0], setting.name)
-        check_env(env, skip_render_check=True)
-        env.close()
 
 
 @pytest.mark.render
@@ -182,73 +202,67 @@ def test_an_episode_is_truncated_at_its_length_and_a_new_one_follows(suite: Suit
 
 
 @pytest.mark.render
-@pytest.mark.parametrize(
-    ("name", "task", "setting"),
-    [
-        ("video_hard", "cartpole_swingup", "video_hard"),
-        ("color_hard", "finger_spin", "color_hard"),
-        ("dmcgb2", "ball_in_cup_catch", "rotate_shift_hard"),
-        ("jaco_deformed", "lift_brick", "deformed_both"),
-    ],
-)
-def test_another_process_gives_the_same_bytes(name: str, task: str, setting: str) -> None:
-    env = make(load_suite(name), task, setting)
-    here = roll_out(env, 9, 2).digest()
-    env.close()
+@pytest.mark.parametrize(("suite", "pairs"), pairs_of_every_suite())
+def test_another_process_gives_the_same_bytes(suite: Suite, pairs: list[tuple[str, str]]) -> None:
+    """Though it goes through the environments the other way round."""
     code = (
-        "from tests.contract.test_suites import *\n"
-        f"env = make(load_suite('{name}'), '{task}', '{setting}')\n"
-        "roll_out(env, 0, 0)\n"  # what ran before does not matter
-        "print(roll_out(env, 9, 2).digest())\n"
+        "import json\n"
+        "from tests.contract.test_suites import digests, load_suite\n"
+        f"print(json.dumps(digests(load_suite('{suite.name}'), {pairs[::-1]})))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == here
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
+        here = digests(suite, pairs)
+        there, _ = other.communicate()
+    assert other.returncode == 0
+    assert json.loads(there.splitlines()[-1]) == here
+    assert len(here) == len(set(here.values())) == len(pairs)
+
+
+# One task of every family of simulators, in its training setting, and DMControl's and Adroit's busiest shift besides.
+FAMILIES = (
+    ("dmcgb2", "walker_walk", "color_video_hard"),
+    ("video_easy", "cheetah_run", "train"),
+    ("jaco_deformed", "lift_brick", "train"),
+    ("metaworld_visual", "push", "train"),
+    ("drawerworld", "drawer_open", "train"),
+    ("adroit_distractors", "relocate", "train"),
+    ("adroit_vigen", "hammer", "background_video_hard"),
+)
 
 
 @pytest.mark.render
-def test_renderers_of_all_simulator_families_share_a_process() -> None:
+def test_all_simulator_families_draw_the_right_pixels_in_turn() -> None:
     """dm_control's own renderer and Gymnasium's would turn each other's pictures black; ours may be interleaved."""
-    from harness.rendering import OffscreenRenderer
-
-    ours = make(load_suite("video_easy"), "walker_walk", "video_easy")
-    expected = roll_out(ours, 1, 0).digest()
-    scenes = [metaworld_scene(), adroit_scene()]
-    alone = [draw_once(*scene) for scene in scenes]
-    assert all(picture.std() > 5.0 for picture in alone)
-    renderers = [OffscreenRenderer(scene[0], 84) for scene in scenes]
-    for _ in range(2):
-        for renderer, (_, data, camera), picture in zip(renderers, scenes, alone, strict=True):
-            np.testing.assert_array_equal(renderer.draw(data, camera), picture)
-            assert roll_out(ours, 1, 0).digest() == expected
-    for closable in (*renderers, ours):
-        closable.close()
-
-
-def draw_once(model, data, camera) -> np.ndarray:
-    from harness.rendering import OffscreenRenderer
-
-    renderer = OffscreenRenderer(model, 84)
-    picture = renderer.draw(data, camera)
-    renderer.close()
-    return picture
+    alone = {}
+    for name, task, setting in FAMILIES:
+        env = make(load_suite(name), task, setting)
+        rollout = roll_out(env, 1, 0)
+        assert rollout.pixels.std() > 5.0
+        alone[name] = rollout.digest()
+        env.close()
+    together = {name: make(load_suite(name), task, setting) for name, task, setting in FAMILIES}
+    for names in (alone, reversed(alone)):
+        for name in names:
+            assert roll_out(together[name], 1, 0).digest() == alone[name], name
+    check_steps_in_turn(together, alone)
+    for env in together.values():
+        env.close()
 
 
-def metaworld_scene() -> tuple:
-    """A drawer: model, data, camera."""
-    import metaworld
-
-    benchmark = metaworld.MT1("drawer-close-v3", seed=0)
-    env = benchmark.train_classes["drawer-close-v3"]()
-    env.set_task(benchmark.train_tasks[0])
-    env.reset()
-    return env.model, env.data, "corner"
-
-
-def adroit_scene() -> tuple:
-    """A door: model, data, camera."""
-    import gymnasium_robotics
-
-    gymnasium.register_envs(gymnasium_robotics)
-    env = gymnasium.make("AdroitHandDoor-v1").unwrapped
-    env.reset(seed=0)
-    return env.model, env.data, -1
+def check_steps_in_turn(envs: dict[str, PixelEnv], expected: dict[str, str]) -> None:
+    """Every environment takes a step before any takes the next."""
+    actions = {name: np.random.RandomState(0) for name in envs}
+    history: dict[str, list] = {name: [env.reset(seed=1, options={"episode": 0})[0]] for name, env in envs.items()}
+    states = {name: [env.simulation.state()] for name, env in envs.items()}
+    rewards: dict[str, list[float]] = {name: [] for name in envs}
+    for _ in range(NUM_STEPS):
+        for name, env in envs.items():
+            action = actions[name].uniform(-1, 1, env.action_space.shape).astype(np.float32)
+            observation, reward, *_ = env.step(action)
+            history[name].append(observation)
+            states[name].append(env.simulation.state())
+            rewards[name].append(reward)
+    for name, seen in history.items():
+        pixels = np.stack([o["pixels"] if isinstance(o, dict) else o for o in seen])
+        proprios = [o["proprio"].tobytes() for o in seen if isinstance(o, dict)]
+        assert Rollout(pixels, np.stack(states[name]), rewards[name], proprios, {}).digest() == expected[name], name
