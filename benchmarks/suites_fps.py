@@ -54,7 +54,9 @@ NUM_WORKERS = 2
 STUCK_SEC = 120.0  # a worker that does not answer for so long never will
 TASKS = {"adroit_distractors": "relocate"}  # three cameras; elsewhere a suite's first task
 WHOLE_EPISODES = {"distracting_cs"}  # whose videos come round again, so that later steps are cheaper than early ones
+MIN_STEPS = 20  # of each loop, however slow
 CHUNK_STEPS = 5  # of the worker processes, ours and bare in turn
+MIN_CHUNKS = 7
 NUM_RESETS = 3
 
 
@@ -166,7 +168,9 @@ def measure(
     bare.begin_episode()
     pictures = bare.pictures()
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end and len(times[0].steps) < max_steps:
+    for num_steps in range(max_steps):
+        if num_steps >= MIN_STEPS and time.perf_counter() > end:
+            break
         action = ours.action_space.sample()
         native = bare.native(action)
         shown.clear()
@@ -276,7 +280,7 @@ def measure_workers(suite: Suite, task: str, assets: str | None, seconds: float)
         bare: list[float] = []
         step_bare_loops(envs, 1)
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
+        while time.perf_counter() < end or len(ours) < MIN_CHUNKS:
             timed(ours, step_environments, envs, CHUNK_STEPS)
             timed(bare, step_bare_loops, envs, CHUNK_STEPS)
     finally:
