@@ -115,6 +115,7 @@ class _BoundBackground(BoundShift):
         self._texture = model.tex_data[start : start + 3 * self._size**2]  # a view
         self._ground = model.material("grid").rgba  # a view
         self._reader = ThreadPoolExecutor(max_workers=1)
+        self._kept: str | None = None
         self._stock = (int(model.tex_height[SKY]), self._texture.copy(), float(self._ground[3]))
         model.tex_height[SKY] = self._size  # a square skybox texture serves all six faces
         self._ground[3] = GROUND_OPACITY.get(simulation.domain, OTHER_GROUND_OPACITY)
@@ -122,8 +123,10 @@ class _BoundBackground(BoundShift):
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         random = draws("distracting background", seed, episode)
         self._video = self._videos[int(random.integers(len(self._videos)))]
+        if self._kept != self._video.name:
+            self._kept = self._video.name
+            self._pictures: dict[int, Future[CubePicture]] = {}  # of this video, up to 250 MB with mipmaps
         self._walk = BackAndForth(self._video.num_frames, random)
-        self._pictures: dict[int, Future[CubePicture]] = {}  # of this video, up to 250 MB with mipmaps
         self._shown: int | None = None
         return {"background": self._video.name}
 
@@ -141,11 +144,8 @@ class _BoundBackground(BoundShift):
 
     def _picture(self, number: int) -> Future[CubePicture]:
         if number not in self._pictures:
-            self._pictures[number] = self._reader.submit(self._read, self._video, number)
+            self._pictures[number] = self._reader.submit(read, self._video, number, self._size)
         return self._pictures[number]
-
-    def _read(self, video: Video, number: int) -> CubePicture:
-        return CubePicture(video.frame(number, self._size), returns=True)
 
     def close(self) -> None:
         """Gives sky and ground back what they had in training."""
@@ -155,6 +155,11 @@ class _BoundBackground(BoundShift):
         self._simulation.upload_texture(SKY)
         self._pictures = {}
         self._reader.shutdown(wait=False, cancel_futures=True)
+
+
+def read(video: Video, number: int, size: int) -> CubePicture:
+    """A picture of a video for the sky."""
+    return CubePicture(video.frame(number, size), returns=True)
 
 
 def num_videos(intensity: float) -> int:
