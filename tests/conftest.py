@@ -9,6 +9,15 @@ import pytest
 from harness.assets import AssetStore
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves exhaustive tests out unless -m names them (a user's own -m would replace one in `addopts`)."""
+    if "exhaustive" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def asset_store() -> AssetStore:
     """The third-party files on this machine; tests that need them skip where `$HARNESS_ASSETS` is not set."""
