@@ -22,8 +22,8 @@ class ActingEncoder:
     * on a CPU, the features of the last observation's frames, of which the next one brings all but one again. Frames
       go through the network one at a time, so that features never depend on what was seen before.
 
-    A change is noticed by itself where torch counts it. Fused optimisers write past that count: call `forget` after
-    their steps.
+    A change is noticed by itself where torch counts it. Fused optimisers and BatchNorm's running statistics write past
+    that count: call `forget` after an update.
 
     Args:
       encoder: the encoder in use; it may be trained on.
