@@ -158,7 +158,7 @@ def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
         f"Measured with action repeat {repeat}, {_joined(rows['frame_stack'].unique())} stacked frames of {size} "
         f"pixels, episodes of {_joined(f'{n:,}' for n in rows['episode_frames'].unique())} frames; preset "
         f"{_joined(rows['preset'].unique())}; on {_joined(rows['compute'].unique())}; code "
-        f"{_joined(text[:12] for text in rows['code_revision'].unique())}."
+        f"{_joined(rows['code_revision'].unique())}."
     )
     profile = _joined(rows["render_profile"].unique())
     yield f"Drawn by {_joined(rows['gl_renderer'].unique())}, render profile {profile}."

@@ -306,6 +306,11 @@ def test_rows_with_unequal_keys_never_share_a_cell(rows):
     assert not [x for x in table.lines if x.task == "cheetah_run" and x.agent == "pieg (b)"]
 
 
+def test_code_that_was_edited_is_not_told_as_its_commit(rows):
+    edited = rows.assign(code_revision="0123456789ab-dirty.89abcdef")
+    assert any("code 0123456789ab-dirty.89abcdef." in note for note in build_table(edited, EXPECTED).footnotes)
+
+
 def test_a_row_loaded_twice_counts_once_and_contradictions_are_told(rows):
     table = build_table(pd.concat([rows, rows]), EXPECTED)
     assert line(table, "walker_walk", "train").num_episodes == 6
