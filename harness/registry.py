@@ -53,8 +53,8 @@ def add_shifts(suite: Suite, texts: Sequence[str]) -> Suite:
     Raises:
       UsageError: for a name that does not exist, a value out of range, or an axis of another domain.
     """
-    added = [_composed(suite, text) for text in dict.fromkeys(texts)]
-    return replace(suite, settings=(*suite.settings, *added))
+    added = {setting.name: setting for setting in (_composed(suite, text) for text in texts)}
+    return replace(suite, settings=(*suite.settings, *added.values()))
 
 
 def shift_axes() -> Mapping[str, Any]:

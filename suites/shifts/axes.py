@@ -77,7 +77,9 @@ class Axis:
             raise UsageError(
                 f"Shift '{self.name}' goes from {self.low:g} to {self.high:g} ({self.unit}), not {value:g}."
             )
-        return Setting(f"{self.name}={value:g}", () if value == self.neutral else (self.makers[domain](value),))
+        # The shortest text that is this number and no other: two values never share a setting, nor their rows a cell.
+        text = repr(float(value)).removesuffix(".0")
+        return Setting(f"{self.name}={text}", () if value == self.neutral else (self.makers[domain](value),))
 
 
 def _on(domains: tuple[str, ...], make: Make) -> dict[str, Make]:

@@ -124,6 +124,14 @@ def test_an_axis_may_be_named_as_a_setting_that_it_leaves_alone() -> None:
     assert (added.name, len(added.shifts)) == ("light+light=0.5", 2)
 
 
+def test_two_values_never_share_a_setting_and_one_value_written_twice_is_one() -> None:
+    suite = load_suite("color_hard")
+    texts = ["light=0.12345678", "light=0.12345679", "light=.5", "light=0.50", "light=1.0000001", "camera_roll=1e-7"]
+    names = [setting.name for setting in add_shifts(suite, texts).settings[len(suite.settings) :]]
+    assert names == ["light=0.12345678", "light=0.12345679", "light=0.5", "light=1.0000001", "camera_roll=1e-07"]
+    assert add_shifts(suite, [names[-1]]).settings[-1].name == names[-1]
+
+
 def test_every_axis_makes_shifts_within_its_range() -> None:
     for name, axis in shift_axes().items():
         assert axis.name == name
