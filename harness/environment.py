@@ -129,7 +129,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         return np.ascontiguousarray(self._stack[-1][:3].transpose(1, 2, 0))
 
     def close(self) -> None:
-        for shift in self._shifts:
+        for shift in reversed(self._shifts):
             shift.close()
         self.simulation.close()
 

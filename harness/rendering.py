@@ -210,10 +210,14 @@ class DrawnSimulation(Simulation):
     def renderer_name(self) -> str:
         return self._drawer().name()
 
-    def close(self) -> None:
+    def discard_renderer(self) -> None:
+        """Frees the renderer; the next picture is drawn by a new one, with the model's textures as they are then."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+    def close(self) -> None:
+        self.discard_renderer()
 
     def _drawer(self) -> OffscreenRenderer:
         if self._renderer is None:

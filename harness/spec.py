@@ -47,7 +47,12 @@ class BoundShift:
         return pixels
 
     def close(self) -> None:
-        """Frees what the shift holds."""
+        """Frees what the shift holds, and undoes it.
+
+        Once the shifts of a setting are closed, the last one first, the next picture of a simulation that is still open
+        is byte for byte the picture in training of the same physics state. That holds for every shift that does not
+        change shapes (`changes_shapes`).
+        """
 
 
 @dataclass(frozen=True)

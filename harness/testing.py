@@ -127,6 +127,9 @@ class _BoundBackdrop(BoundShift):
         noisy = pixels + rng.normal(0.0, self._noise, pixels.shape)
         return np.clip(noisy, 0, 255).astype(np.uint8)
 
+    def close(self) -> None:
+        self._simulation.background = BACKGROUND
+
 
 def make_simulation(task: str, *, image_size: int, profile: str, shifts: Sequence[Shift]) -> DotReach:
     """The domain's maker, as `harness.environment.make_env` calls it; the profile changes nothing here."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import SceneWithCameras, drawn_cameras
+from suites.shifts.scene import Restoring, SceneWithCameras, drawn_cameras
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -67,10 +67,11 @@ class LookAway(Shift):
         return _BoundTurn(simulation, [about_up_and_right(up, right) for up, right in angles], shuffled=True)
 
 
-class _BoundTurn(BoundShift):
+class _BoundTurn(Restoring):
     """Turns one by one in the order that `RandomState(seed)` shuffles them into."""
 
     def __init__(self, simulation: SceneWithCameras, turns: list[np.ndarray], *, shuffled: bool) -> None:
+        super().__init__(simulation)
         self._simulation, self._turns, self._shuffled = simulation, turns, shuffled
         self._cameras = drawn_cameras(simulation)
 

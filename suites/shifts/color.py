@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.errors import CorruptAssetError
 from harness.spec import BoundShift, Shift
+from suites.shifts.scene import Restoring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +67,9 @@ class SequentialColor(RandomColor):
         return (first_entry(seed) + episode) % NUM_COLORS
 
 
-class _BoundColor(BoundShift):
+class _BoundColor(Restoring):
     def __init__(self, simulation: DMControlSimulation, table: ColorTable, choose: Callable[[int, int], int]) -> None:
+        super().__init__(simulation, simulation.model.mat_rgba, simulation.model.tex_data)  # what `recolor` writes
         self._simulation = simulation
         self._table = table
         self._choose = choose

@@ -36,7 +36,10 @@ SIZES = {"box": 3, "cylinder": 2, "capsule": 2}  # how many numbers say the size
 
 @dataclass(frozen=True)
 class Deformation(Shift):
-    """A change of shapes, made while the task is still uncompiled; contacts change with it, and so may the rewards."""
+    """A change of shapes, made while the task is still uncompiled; contacts change with it, and so may the rewards.
+
+    Closing the shift does not undo it.
+    """
 
     changes_shapes: ClassVar[bool] = True
 

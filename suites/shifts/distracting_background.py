@@ -14,7 +14,7 @@ from harness.cube_texture import CubePicture
 from harness.errors import CorruptAssetError, MissingAssetError
 from harness.spec import BoundShift, Shift
 from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import draws
+from suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore, FoundAsset
@@ -106,19 +106,19 @@ class BackAndForth:
         return min(max(following, 0), self._last), direction
 
 
-class _BoundBackground(BoundShift):
+class _BoundBackground(Restoring):
     def __init__(self, simulation: DMControlSimulation, videos: Sequence[Video]) -> None:
         self._simulation, self._videos = simulation, videos
         model = simulation.model
         self._size = int(model.tex_width[SKY])
         start = int(model.tex_adr[SKY])
-        self._texture = model.tex_data[start : start + 3 * self._size**2]  # a view
-        self._ground = model.material("grid").rgba  # a view
+        texture = model.tex_data[start : start + 3 * self._size**2]  # a view
+        ground = model.material("grid").rgba  # a view
+        super().__init__(simulation, model.tex_height, texture, ground)
         self._reader = ThreadPoolExecutor(max_workers=1)
         self._kept: str | None = None
-        self._stock = (int(model.tex_height[SKY]), self._texture.copy(), float(self._ground[3]))
         model.tex_height[SKY] = self._size  # a square skybox texture serves all six faces
-        self._ground[3] = GROUND_OPACITY.get(simulation.domain, OTHER_GROUND_OPACITY)
+        ground[3] = GROUND_OPACITY.get(simulation.domain, OTHER_GROUND_OPACITY)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         random = draws("distracting background", seed, episode)
@@ -148,11 +148,7 @@ class _BoundBackground(BoundShift):
         return self._pictures[number]
 
     def close(self) -> None:
-        """Gives sky and ground back what they had in training."""
-        height, texture, opacity = self._stock
-        self._simulation.model.tex_height[SKY] = height
-        self._texture[:], self._ground[3] = texture, opacity
-        self._simulation.upload_texture(SKY)
+        super().close()
         self._pictures = {}
         self._reader.shutdown(wait=False, cancel_futures=True)
 

@@ -11,7 +11,7 @@ import numpy as np
 from harness.spec import BoundShift, Shift
 from suites.shifts.camera_turn import about_view
 from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import draws
+from suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -101,10 +101,11 @@ class CameraWalk:
         self._roll_velocity, self.roll = after - self.roll, after
 
 
-class _BoundCamera(BoundShift):
+class _BoundCamera(Restoring):
     def __init__(self, simulation: DMControlSimulation, intensity: float) -> None:
         import mujoco
 
+        super().__init__(simulation)
         self._simulation, self._intensity = simulation, intensity
         mode = simulation.model.cam_mode[simulation.camera]
         self._follows = mode == mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.spec import BoundShift, Shift
 from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import draws
+from suites.shifts.scene import Restoring, Scene, draws
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -37,7 +37,7 @@ class DistractingColor(Shift):
         check_intensity(self.intensity)
 
     def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
-        return _BoundColor(simulation.model, self.intensity) if self.intensity else BoundShift()
+        return _BoundColor(simulation, self.intensity) if self.intensity else BoundShift()
 
 
 class ColorWalk:
@@ -59,10 +59,11 @@ class ColorWalk:
         self.colors = np.clip(self.colors + step, self.low, self.high)
 
 
-class _BoundColor(BoundShift):
-    def __init__(self, model: Any, intensity: float) -> None:
-        self._model, self._intensity = model, intensity
-        self._stock = model.mat_rgba[:, :3].astype(np.float64)
+class _BoundColor(Restoring):
+    def __init__(self, scene: Scene, intensity: float) -> None:
+        super().__init__(scene, scene.model.mat_rgba[:, :3])
+        self._model, self._intensity = scene.model, intensity
+        self._stock = self._model.mat_rgba[:, :3].astype(np.float64)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         random = draws("distracting color", seed, episode)
@@ -75,7 +76,3 @@ class _BoundColor(BoundShift):
 
     def before_render(self, step: int) -> None:
         self._model.mat_rgba[:, :3] = self._walk.colors
-
-    def close(self) -> None:
-        """Gives the materials their colours back."""
-        self._model.mat_rgba[:, :3] = self._stock

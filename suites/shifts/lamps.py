@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Scene, draws, facts
+from suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -45,13 +45,14 @@ class Lamps(Shift):
         return _BoundLight(self, simulation)
 
 
-class _BoundLight(BoundShift):
+class _BoundLight(Restoring):
     def __init__(self, shift: Lamps, scene: Scene) -> None:
-        self._shift, self._scene = shift, scene
+        self._shift = shift
         self._directional = scene.model.light_directional.astype(bool)
         headlight = scene.model.vis.headlight
-        self._fields = [getattr(scene.model, f"light_{part}") for part in PARTS]
-        self._fields += [getattr(headlight, part) for part in PARTS]
+        self._lights = [getattr(scene.model, f"light_{part}") for part in PARTS]
+        self._lights += [getattr(headlight, part) for part in PARTS]
+        super().__init__(scene, *self._lights)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         angle = draws("light offset", seed, episode).uniform(-np.pi, np.pi)
@@ -60,8 +61,8 @@ class _BoundLight(BoundShift):
 
     def before_render(self, step: int) -> None:
         """World poses are written, as lamps may follow the robot; each step of the physics puts the stock ones back."""
-        self._unlit = [field.copy() for field in self._fields]
-        for field in self._fields if self._shift.brightness != 1.0 else ():
+        self._unlit = [field.copy() for field in self._lights]
+        for field in self._lights if self._shift.brightness != 1.0 else ():
             field[:] = np.clip(self._shift.brightness * field, 0.0, 1.0)
         data, lamps = self._scene.data, ~self._directional
         data.light_xpos[lamps] += self._move
@@ -71,6 +72,6 @@ class _BoundLight(BoundShift):
     def after_render(self, pixels: np.ndarray, step: int) -> np.ndarray:
         """Gives the lights their brightness back."""
         if self._shift.brightness != 1.0:
-            for field, was in zip(self._fields, self._unlit, strict=True):
+            for field, was in zip(self._lights, self._unlit, strict=True):
                 field[:] = was
         return pixels

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import DrawnField, Scene, Vector, blend
+from suites.shifts.scene import DrawnField, Restoring, Scene, Vector, blend
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -120,9 +120,10 @@ class MovingLight(Shift):
         return _BoundMovingLight(simulation, self)
 
 
-class _BoundMovingLight(BoundShift):
+class _BoundMovingLight(Restoring):
     def __init__(self, scene: Scene, shift: MovingLight) -> None:
-        self._scene, self._shift = scene, shift
+        super().__init__(scene, scene.model.light_pos)
+        self._shift = shift
         self._nominal = scene.model.light_pos[:, 1].copy()
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Scene, draws, facts
+from suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -29,7 +29,8 @@ class NewObject(Shift):
       mode: "code" is the published law (ShahRutav/mj_envs@0729354): sphere, capsule, ellipsoid or cylinder, pure red,
         at the world's origin, half sunk into the table; and it is solid, so the hand can hit it: not only what is seen
         changes. "paper" follows the text (colour, position, size and shape vary, boxes included), with ranges of this
-        project's choice, as it gives none; the object cannot be touched.
+        project's choice, as it gives none; the object cannot be touched. Closed, it is not seen; in mode "code" it can
+        still be hit.
       size: bounds of each of the three sizes, metres.
       x, y: bounds of the position in mode "paper", metres.
     """
@@ -93,8 +94,9 @@ class Drawing:
         return float(np.hypot(a, b)) if name == "cylinder" else float(self.half_sides().max())
 
 
-class _BoundNewObject(BoundShift):
+class _BoundNewObject(Restoring):
     def __init__(self, scene: Scene, shift: NewObject) -> None:
+        super().__init__(scene, scene.model.geom_rgba)  # unseen as yet
         self._model, self._shift = scene.model, shift
         self._geom, self._body = scene.model.geom(NAME), scene.model.body(NAME).id
         self._boxes = self._collision_boxes()

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.spec import BoundShift, Shift
 from suites.shifts.color import ColorTable, color_index, load_table, stand_in_table
-from suites.shifts.scene import Scene, blend, draws, facts
+from suites.shifts.scene import Restoring, Scene, blend, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -73,9 +73,10 @@ class ObjectColor(Shift):
         return np.clip(rgb, 0.0, 1.0) if self.mode == "paper" else rgb
 
 
-class _BoundObjectColor(BoundShift):
+class _BoundObjectColor(Restoring):
     def __init__(self, scene: SceneWithObjects, shift: ObjectColor) -> None:
         model = scene.model
+        super().__init__(scene, model.geom_rgba)
         bodies = [model.body(name).id for name in scene.object_bodies]
         self._shift, self._rgba = shift, model.geom_rgba
         self._geoms = np.flatnonzero(np.isin(model.geom_bodyid, bodies))
@@ -122,8 +123,9 @@ def color_table(level: str, assets: AssetStore) -> ColorTable:
     return stand_in_table(level) if found.stand_in else load_table(found.files[0])
 
 
-class _BoundSceneColor(BoundShift):
+class _BoundSceneColor(Restoring):
     def __init__(self, scene: Scene, table: ColorTable) -> None:
+        super().__init__(scene, scene.model.geom_rgba)
         self._rgba, self._table = scene.model.geom_rgba, table
         repainted = [scene.model.geom(number).name in REPAINTED for number in range(scene.model.ngeom)]
         self._geoms = np.flatnonzero((self._rgba == UNCOLORED).all(axis=1) | repainted)

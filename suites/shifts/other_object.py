@@ -34,6 +34,7 @@ class OtherObject(Shift):
     The door's lever is a thin box; the pen and its target are longer, thinner and without a clip; the hammer is a red
     mallet of 2 instead of 0.25 kg. What the hand touches changes, and so does the physics. The hammer's site `tool`
     keeps its numbers, as in RL-ViGen, and is now beyond the end of the handle (DAPG's dense reward measures to it).
+    The shapes are compiled in: closing the shift does not bring the first object back.
     """
 
     changes_shapes: ClassVar[bool] = True

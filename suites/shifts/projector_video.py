@@ -14,6 +14,7 @@ import numpy as np
 from harness.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
 from suites.shifts.color import first_entry
+from suites.shifts.scene import Restoring
 from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ProjectorVideo(Shift):
         return (f"video_{self.split}",)
 
     def edit_spec(self, spec: Any) -> None:
-        """Adds the screen and its texture to an `MjSpec` of the suite."""
+        """Adds the screen, unseen until the shift is bound, and its texture to an `MjSpec` of the suite."""
         import mujoco
 
         screen = SCREENS[DOMAIN_OF_MODEL.get(spec.modelname, spec.modelname)]
@@ -79,7 +80,8 @@ class ProjectorVideo(Shift):
             width=COMPILED_SIZE,
             height=COMPILED_SIZE,
         )
-        material = spec.add_material(name=SCREEN, specular=0.0, shininess=0.0, reflectance=0.0, emission=0.0)
+        dull = {"specular": 0.0, "shininess": 0.0, "reflectance": 0.0, "emission": 0.0}
+        material = spec.add_material(name=SCREEN, rgba=(1.0, 1.0, 1.0, 0.0), **dull)
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = SCREEN
         spec.worldbody.add_site(
             name=SCREEN,
@@ -94,15 +96,18 @@ class ProjectorVideo(Shift):
         found = assets.find(f"video_{self.split}")
         files = {video_number(path): path for path in found.files}
         present = sorted(files) or list(range(NUM_VIDEOS[self.split]))
+        bound = _BoundProjector(simulation, files, present)
         if self.hide_ground:
             simulation.model.material("grid").rgba[3] = 0.0
-        return _BoundProjector(simulation, files, present)
+        return bound
 
 
-class _BoundProjector(BoundShift):
+class _BoundProjector(Restoring):
     def __init__(self, simulation: DMControlSimulation, files: Mapping[int, Path], present: list[int]) -> None:
         self._simulation, self._files, self._present = simulation, files, present
         model = simulation.model
+        super().__init__(simulation, model.mat_rgba)
+        model.material(SCREEN).rgba[3] = 1.0
         self._texture = model.texture(SCREEN).id
         model.tex_height[self._texture] = model.tex_width[self._texture] = SIZE
         self._follow = SCREENS[simulation.domain].follow
@@ -122,6 +127,7 @@ class _BoundProjector(BoundShift):
             place[0], place[2] = centre[0] + self._follow[0], centre[2] + self._follow[1]
 
     def close(self) -> None:
+        super().close()
         self._reader.shutdown(wait=False, cancel_futures=True)
 
 

@@ -28,6 +28,7 @@ class Scene(Protocol):
     def model(self) -> mujoco.MjModel: ...
     @property
     def data(self) -> mujoco.MjData: ...
+    def discard_renderer(self) -> None: ...
 
 
 class SceneWithCameras(Scene, Protocol):
@@ -57,7 +58,30 @@ def facts(values: np.ndarray) -> list[Any]:
     return np.round(values, 4).tolist()
 
 
-class DrawnField(BoundShift):
+class Restoring(BoundShift):
+    """Remembers what a shift is about to write, and undoes it all when closed, so that training's picture is back.
+
+    Poses of lights and cameras in `data` need not be remembered: they follow from the model and the bodies' poses.
+
+    Args:
+      scene: the simulation.
+      fields: arrays of its model that the shift writes, live, as yet unwritten.
+    """
+
+    def __init__(self, scene: Scene, *fields: np.ndarray) -> None:
+        self._scene = scene
+        self._fields = [(live, live.copy()) for live in fields]
+
+    def close(self) -> None:
+        import mujoco
+
+        for live, was in self._fields:
+            live[:] = was
+        mujoco.mj_camlight(self._scene.model, self._scene.data)  # poses of lights and cameras, nothing else
+        self._scene.discard_renderer()  # it may hold other textures
+
+
+class DrawnField(Restoring):
     """One field of the model, drawn anew for each episode from its nominal value.
 
     Args:
@@ -73,6 +97,7 @@ class DrawnField(BoundShift):
         self._told = slice(None) if told is None else list(told)
         self._array: np.ndarray = getattr(scene.model, field)
         self._nominal = self._array.copy()
+        super().__init__(scene, self._array)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         self._array[:] = self._draw(draws(self._name, seed, episode), self._nominal)
@@ -87,3 +112,7 @@ class Together(BoundShift):
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         return {key: value for part in self._parts for key, value in part.begin_episode(seed, episode).items()}
+
+    def close(self) -> None:
+        for part in reversed(self._parts):
+            part.close()

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Scene, draws, facts
+from suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -45,16 +45,18 @@ class SceneLight(Shift):
             raise UsageError(f"The bound of the colour lies from 0 to 1, not at {self.color}.")
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
-        return _BoundLight(self, simulation.model)
+        return _BoundLight(self, simulation)
 
 
-class _BoundLight(BoundShift):
-    def __init__(self, shift: SceneLight, model: Any) -> None:
-        self._shift, self._model = shift, model
+class _BoundLight(Restoring):
+    def __init__(self, shift: SceneLight, scene: Scene) -> None:
+        self._shift, self._model = shift, scene.model
+        model = scene.model
         headlight = model.vis.headlight
         fields = [getattr(model, f"light_{part}") for part in PARTS] + [getattr(headlight, part) for part in PARTS]
         self._colors = [(field, field.copy()) for field in fields]  # (live, as in training)
         self._directions = model.light_dir.copy()
+        super().__init__(scene, model.light_dir, *fields)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         shift, random = self._shift, draws("scene_light", seed, episode)
@@ -66,9 +68,3 @@ class _BoundLight(BoundShift):
         moved = self._directions + offset
         self._model.light_dir[:] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
         return {"brightness": brightness, "tint": facts(tint)}
-
-    def close(self) -> None:
-        """Gives the lights back what they had in training."""
-        for live, home in self._colors:
-            live[:] = home
-        self._model.light_dir[:] = self._directions

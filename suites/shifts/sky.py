@@ -12,7 +12,7 @@ import numpy as np
 from harness.spec import BoundShift, Shift
 from suites.shifts.color import ColorTable, color_index
 from suites.shifts.object_color import color_table
-from suites.shifts.scene import Scene
+from suites.shifts.scene import Restoring, Scene
 from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order
 
 if TYPE_CHECKING:
@@ -33,12 +33,11 @@ class SceneWithTextures(Scene, Protocol):
 
 
 def add_plain_sky(spec: Any) -> None:
-    """Adds a purple sky and hides the ground, which stays solid (RL-ViGen removes it)."""
+    """Adds the texture of a purple sky, as yet that of a cube which is nowhere to be seen."""
     import mujoco
 
-    sky = spec.add_texture(name=NAME, type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=SKY_SIZE, height=6 * SKY_SIZE)
+    sky = spec.add_texture(name=NAME, type=mujoco.mjtTexture.mjTEXTURE_CUBE, width=SKY_SIZE, height=6 * SKY_SIZE)
     sky.builtin, sky.rgb1, sky.rgb2 = mujoco.mjtBuiltin.mjBUILTIN_FLAT, PURPLE, PURPLE
-    spec.geom(GROUND).rgba = (0.0, 0.0, 0.0, 0.0)
 
 
 def sky_bytes(model: Any) -> np.ndarray:
@@ -46,6 +45,18 @@ def sky_bytes(model: Any) -> np.ndarray:
     texture = model.texture(NAME)
     start, size = int(texture.adr[0]), int(texture.height[0] * texture.width[0] * 3)
     return model.tex_data[start : start + size].reshape(-1, 3)
+
+
+class _BoundSky(Restoring):
+    """Shows the sky and hides the ground, which stays solid (RL-ViGen removes it); training has no sky."""
+
+    def __init__(self, scene: SceneWithTextures) -> None:
+        import mujoco
+
+        model = scene.model
+        super().__init__(scene, model.geom_rgba, model.tex_type)
+        model.geom(GROUND).rgba[:] = 0.0
+        model.texture(NAME).type[:] = mujoco.mjtTexture.mjTEXTURE_SKYBOX
 
 
 @dataclass(frozen=True)
@@ -68,15 +79,16 @@ class SkyColor(Shift):
         return _BoundSkyColor(simulation, color_table(self.level, assets))
 
 
-class _BoundSkyColor(BoundShift):
+class _BoundSkyColor(_BoundSky):
     def __init__(self, scene: SceneWithTextures, table: ColorTable) -> None:
-        self._scene, self._table = scene, table
+        super().__init__(scene)
+        self._textured, self._table = scene, table
         self._bytes, self._texture = sky_bytes(scene.model), scene.model.texture(NAME).id
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         color = color_index(seed, episode)
         self._bytes[:] = np.array(self._table[color]["skybox_rgb"]) * 255
-        self._scene.upload_texture(self._texture)
+        self._textured.upload_texture(self._texture)
         return {"color": color}
 
 
@@ -107,12 +119,13 @@ class SkyVideo(Shift):
         return _BoundSkyVideo(simulation, files, order, first)
 
 
-class _BoundSkyVideo(BoundShift):
+class _BoundSkyVideo(_BoundSky):
     """Where there are no files, stand-ins from number `first_stand_in` on: the levels have none in common."""
 
     def __init__(
         self, scene: SceneWithTextures, files: Mapping[int, Path], order: tuple[int, ...], first_stand_in: int
     ) -> None:
+        super().__init__(scene)
         self._files, self._order, self._size = files, order, scene.image_size
         self._first_stand_in = first_stand_in
         self._key = sky_bytes(scene.model)[0].copy()

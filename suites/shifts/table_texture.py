@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Scene
+from suites.shifts.scene import Restoring, Scene
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
@@ -50,9 +50,10 @@ class TableTexture(Shift):
         return _BoundTableTexture(simulation, self.pictures)
 
 
-class _BoundTableTexture(BoundShift):
+class _BoundTableTexture(Restoring):
     def __init__(self, scene: Scene, pictures: tuple[str, ...]) -> None:
         model = scene.model
+        super().__init__(scene, model.geom_matid)
         self._pictures, self._shown = pictures, model.geom_matid
         self._geoms = np.flatnonzero(model.geom_matid == model.material(TABLE).id)
         self._materials = [model.material(name).id for name in pictures]

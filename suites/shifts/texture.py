@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Scene, draws
+from suites.shifts.scene import Restoring, Scene, draws
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore, FoundAsset
@@ -92,17 +92,18 @@ class Texture(Shift):
             start = model.tex_adr[texture]
             model.tex_data[start : start + picture.size] = picture.ravel()
         materials = {name: model.material(self._compiled(name)).id for name in self.names}
-        return _BoundTexture(model, self.material, materials)
+        return _BoundTexture(simulation, self.material, materials)
 
     def _compiled(self, name: str) -> str:
         return f"{self.material}:{name}"
 
 
-class _BoundTexture(BoundShift):
-    def __init__(self, model: Any, material: str, materials: Mapping[str, int]) -> None:
+class _BoundTexture(Restoring):
+    def __init__(self, scene: Scene, material: str, materials: Mapping[str, int]) -> None:
+        model = scene.model
+        super().__init__(scene, model.geom_matid)
         self._model, self._material = model, material
-        self._base = model.material(material).id
-        self._geoms = np.flatnonzero(model.geom_matid == self._base)
+        self._geoms = np.flatnonzero(model.geom_matid == model.material(material).id)
         self._materials = materials
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
@@ -110,10 +111,6 @@ class _BoundTexture(BoundShift):
         name = names[draws(f"texture of {self._material}", seed, episode).integers(len(names))]
         self._model.geom_matid[self._geoms] = self._materials[name]
         return {"texture": name}
-
-    def close(self) -> None:
-        """Gives the geoms the training material again."""
-        self._model.geom_matid[self._geoms] = self._base
 
 
 def package_texture(name: str) -> Path:

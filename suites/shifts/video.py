@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
+from suites.shifts.scene import Restoring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,16 +51,18 @@ class VideoBackground(Shift):
 
     def bind(self, simulation: DMControlSimulation, assets: AssetStore) -> BoundShift:  # type: ignore[override]
         found = assets.find(f"video_{self.split}")
-        simulation.recolor(self.colors)
         files = {video_number(path): path for path in found.files}
         num_videos = NUM_VIDEOS[self.split]
         order = video_order(range(num_videos) if found.stand_in else files, num_videos)
-        return _BoundVideo(simulation.image_size, files, order)
+        bound = _BoundVideo(simulation, files, order)
+        simulation.recolor(self.colors)
+        return bound
 
 
-class _BoundVideo(BoundShift):
-    def __init__(self, size: int, files: Mapping[int, Path], order: tuple[int, ...]) -> None:
-        self._size = size
+class _BoundVideo(Restoring):
+    def __init__(self, simulation: DMControlSimulation, files: Mapping[int, Path], order: tuple[int, ...]) -> None:
+        super().__init__(simulation, simulation.model.mat_rgba, simulation.model.tex_data)  # what `recolor` writes
+        self._size = size = simulation.image_size
         self._files = files
         self._order = order
         self._frames = np.empty((0, size, size, 3), np.uint8)

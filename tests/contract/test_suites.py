@@ -22,7 +22,7 @@ from harness.assets import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.registry import load_suite, suite_names
-from harness.spec import Suite
+from harness.spec import Setting, Suite
 
 ASSETS = AssetStore([], allow_stand_ins=True)
 SUITES = [load_suite(name) for name in suite_names()]
@@ -150,7 +150,7 @@ def test_episodes_depend_on_seed_and_number_alone_and_a_visual_shift_on_pixels_a
         env.close()
         assert roll_out(training, 5, 1).digest() == train.digest(), setting.name
         assert not np.array_equal(shifted.pixels, train.pixels), setting.name
-        if not any(getattr(shift, "changes_shapes", False) for shift in setting.shifts):
+        if setting in of_looks_alone(suite):
             np.testing.assert_array_equal(shifted.states, train.states, err_msg=setting.name)
             assert shifted.rewards == train.rewards
             assert shifted.proprios == train.proprios
@@ -158,6 +158,37 @@ def test_episodes_depend_on_seed_and_number_alone_and_a_visual_shift_on_pixels_a
     again = make(suite, task, "train")
     assert roll_out(again, 5, 1).digest() == train.digest()
     again.close()
+
+
+def of_looks_alone(suite: Suite) -> list[Setting]:
+    """The settings without a change of shapes."""
+    return [s for s in suite.settings if not any(getattr(shift, "changes_shapes", False) for shift in s.shifts)]
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("suite", filter(of_looks_alone, SUITES), ids=lambda suite: suite.name)
+def test_a_shift_that_is_closed_leaves_the_training_picture(suite: Suite) -> None:
+    """Of the state as it is, after another step, and in another episode, byte for byte."""
+    task = suite.tasks[-1]
+    training = make(suite, task, "train")
+    for setting in of_looks_alone(suite):
+        env = make(suite, task, setting.name)
+        roll_out(training, 5, 1)
+        roll_out(env, 5, 1)
+        here, there = training.simulation, env.simulation
+        assert not np.array_equal(training._stack[-1], env._stack[-1]), setting.name
+        for shift in reversed(env._shifts):
+            shift.close()
+        pictures = [there.render()]
+        expected = [here.render()]
+        for simulation, seen in ((here, expected), (there, pictures)):
+            simulation.step(np.full(simulation.action_size, 0.5, np.float32))
+            seen.append(simulation.render())
+            simulation.begin_episode(6, 0)
+            seen.append(simulation.render())
+        np.testing.assert_array_equal(pictures, expected, err_msg=setting.name)
+        there.close()
+    training.close()
 
 
 def check_episodes(env: PixelEnv, suite: Suite, rollout: Rollout) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ def test_draws_are_those_of_one_generator_per_environment() -> None:
 
 
 class Canvas:
+    model = SimpleNamespace(mat_rgba=np.zeros((1, 4)), tex_data=np.zeros(1, np.uint8))
+
     def recolor(self, colors) -> None:
         self.colors = colors
 

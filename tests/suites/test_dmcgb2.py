@@ -126,6 +126,8 @@ def test_turns_come_in_the_order_of_a_shuffled_list() -> None:
 
 def test_colours_and_videos_follow_each_other_from_where_the_seed_says() -> None:
     class Canvas:
+        model = SimpleNamespace(mat_rgba=np.zeros((1, 4)), tex_data=np.zeros(1, np.uint8))
+
         def recolor(self, colors) -> None:
             self.colors = colors
 

@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,6 +64,7 @@ class Still:
     """Enough of a simulation to bind a video to."""
 
     image_size = 84
+    model = SimpleNamespace(mat_rgba=np.zeros((1, 4)), tex_data=np.zeros(1, np.uint8))
 
     def __init__(self) -> None:
         self.colors: dict = {}
