@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.environment import make_env
+import numpy as np
+
+from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
     from harness.assets import AssetStore
     from harness.spec import Suite
 
 MARGIN = 8  # pixels between pictures
+SEAM = 2  # pixels between the cameras of one picture
 FONT_SIZE = 14  # pixels
 PREVIEW_STEPS = 20  # random steps before the picture, so that robot and video have moved
 PREVIEW_SEED = 0
@@ -37,7 +39,8 @@ def contact_sheet(
     """Draws every task (rows) in every setting (columns), the training setting first.
 
     All pictures of a row show the same state: same seed, same actions. Each is the newest picture of the agent's
-    own observation, enlarged without smoothing; nothing is drawn at another resolution.
+    own observation, enlarged without smoothing; nothing is drawn at another resolution. A task with several cameras has
+    their pictures one below the other, in the agent's order.
 
     Args:
       suite: the suite's declaration.
@@ -129,7 +132,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def picture(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str) -> np.ndarray:
-    """The agent's newest picture after some seeded random steps, uint8 (H, W, 3)."""
+    """The agent's newest picture after some seeded random steps, uint8 (N * H, W, 3) for N cameras."""
     return play(suite, task, setting, assets, profile, PREVIEW_STEPS)[-1]
 
 
@@ -137,18 +140,29 @@ def play(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str
     """The agent's newest pictures at the reset and after each of up to `num_steps` seeded random steps.
 
     Returns:
-      uint8 (H, W, 3) each; fewer than `num_steps + 1` where the episode ends before.
+      uint8 (N * H, W, 3) each, N cameras one below the other; fewer than `num_steps + 1` where the episode ends before.
     """
     with contextlib.closing(make_env(suite, task, setting, assets=assets, profile=profile)) as env:
-        env.reset(seed=PREVIEW_SEED)
+        observation, _ = env.reset(seed=PREVIEW_SEED)
         env.action_space.seed(PREVIEW_SEED)
-        pictures = [env.render()]
+        pictures = [_newest(env, observation)]
         for _ in range(num_steps):
-            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
-            pictures.append(env.render())
+            observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            pictures.append(_newest(env, observation))
             if terminated or truncated:
                 break
         return pictures
+
+
+def _newest(env: PixelEnv, observation: Any) -> np.ndarray:
+    """What all cameras saw last, one below the other, uint8 (N * H, W, 3)."""
+    pixels = observation["pixels"] if isinstance(observation, dict) else observation
+    views = np.split(pixels[-3 * env.simulation.num_cameras :], env.simulation.num_cameras)
+    return np.concatenate([view.transpose(1, 2, 0) for view in views])
+
+
+def _num_views(pixels: np.ndarray) -> int:
+    return pixels.shape[0] // pixels.shape[1]  # each is square
 
 
 def _check_size(size: int) -> None:
@@ -162,15 +176,17 @@ def _layout(pictures: list[list[np.ndarray]], rows: list[str], columns: list[str
     font = ImageFont.load_default(FONT_SIZE)
     left = MARGIN + max(int(font.getlength(name)) for name in rows) + MARGIN
     step = max(size, *(int(font.getlength(name)) for name in columns)) + MARGIN
-    top = FONT_SIZE + 2 * MARGIN
-    sheet = Image.new("RGB", (left + step * len(columns), top + (size + MARGIN) * len(rows)), "white")
+    heights = [_num_views(shown[0]) * (size + SEAM) - SEAM for shown in pictures]
+    y = FONT_SIZE + 2 * MARGIN
+    sheet = Image.new("RGB", (left + step * len(columns), y + sum(heights) + MARGIN * len(rows)), "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(columns):
         draw.text((left + column * step, MARGIN), name, fill="black", font=font)
-    for row, name in enumerate(rows):
-        y = top + row * (size + MARGIN)
-        draw.text((MARGIN, y + size // 2), name, fill="black", font=font, anchor="lm")
-        for column, pixels in enumerate(pictures[row]):
-            enlarged = Image.fromarray(pixels).resize((size, size), Image.Resampling.NEAREST)
-            sheet.paste(enlarged, (left + column * step, y))
+    for name, shown, height in zip(rows, pictures, heights, strict=True):
+        draw.text((MARGIN, y + height // 2), name, fill="black", font=font, anchor="lm")
+        for column, pixels in enumerate(shown):
+            for number, view in enumerate(np.split(pixels, _num_views(pixels))):
+                enlarged = Image.fromarray(view).resize((size, size), Image.Resampling.NEAREST)
+                sheet.paste(enlarged, (left + column * step, y + number * (size + SEAM)))
+        y += height + MARGIN
     return sheet

@@ -13,8 +13,9 @@ from PIL import Image, ImageSequence
 from harness import testing
 from harness.environment import make_env
 from harness.errors import UsageError, WorkError
-from harness.preview import MARGIN, contact_sheet, episode_strip, picture, play
+from harness.preview import FONT_SIZE, MARGIN, SEAM, contact_sheet, episode_strip, picture, play
 from harness.spec import Setting
+from suites.adroit_distractors import SUITE as ADROIT
 from suites.color_hard import SUITE
 from tests.made_assets import FakeStore
 
@@ -35,6 +36,24 @@ def test_sheet_shows_the_agents_own_pictures(tmp_path) -> None:
             windows = np.argwhere((pixels[:-167, :-167] == enlarged[0, 0]).all(-1))
             found += any(np.array_equal(pixels[y : y + 168, x : x + 168], enlarged) for y, x in windows)
     assert found == 4
+
+
+@pytest.mark.render
+def test_sheet_shows_all_cameras_of_a_task_one_below_the_other() -> None:
+    """Light is not to be seen from below, where relocate's first camera stands."""
+    suite = replace(ADROIT, settings=ADROIT.settings[:1])
+    sheet = np.asarray(contact_sheet(suite, STORE, size=84, profile="fast", tasks=("door", "relocate")))
+    assert len(sheet) == 2 * MARGIN + FONT_SIZE + (84 + MARGIN) + (3 * 84 + 2 * SEAM + MARGIN)
+    train, light = (picture(suite, "relocate", name, STORE, "fast") for name in ("train", "light_position"))
+    assert train.shape == (3 * len(train[0]), len(train[0]), 3)
+    for shown in (train, light):
+        views = [np.asarray(Image.fromarray(view).resize((84, 84), 0)) for view in np.split(shown, 3)]
+        column = sheet[-3 * 84 - 2 * SEAM - MARGIN : -MARGIN]
+        expected = np.full((len(column), 84, 3), 255, np.uint8)
+        for number, view in enumerate(views):
+            expected[number * (84 + SEAM) :][:84] = view
+        assert any(np.array_equal(column[:, x : x + 84], expected) for x in range(sheet.shape[1] - 83))
+    assert [(a != b).any() for a, b in zip(np.split(train, 3), np.split(light, 3), strict=True)][1:] == [True, True]
 
 
 def test_wrong_use_fails_before_any_work(tmp_path) -> None:
