@@ -37,7 +37,7 @@ from tests.suites.metaworld_helpers import (
 SHIFTS = tuple(shift for setting in SUITE.settings for shift in setting.shifts)
 TABLE = np.s_[80:, :40]  # nothing but table is seen there when an episode begins
 
-pytestmark = pytest.mark.filterwarnings("ignore:Constant.* may be too high")  # scripted policies beyond [-1, 1]
+pytestmark = pytest.mark.filterwarnings("error:Constant.* may be too high")  # of the scripted policies; nobody sees it
 
 
 def test_declaration_loads_no_simulator() -> None:
