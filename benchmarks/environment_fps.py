@@ -86,9 +86,12 @@ class PublishedVideo:
         return np.concatenate(self.stack), reward
 
     def _picture(self) -> np.ndarray:
-        pixels = self.env.physics.render(SIZE, SIZE, camera_id=0)
         background = published_resize(self.video[self.step_count % len(self.video)])
-        return replace_green(pixels, background).transpose(2, 0, 1)
+        return replace_green(self.draw(), background).transpose(2, 0, 1)
+
+    def draw(self) -> np.ndarray:
+        """The scene as it is now, uint8 (SIZE, SIZE, 3)."""
+        return self.env.physics.render(SIZE, SIZE, camera_id=0)
 
 
 def published_resize(frame: np.ndarray) -> np.ndarray:
