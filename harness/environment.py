@@ -139,7 +139,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         for shift in self._shifts:
             shift.before_render(self._num_steps)
         pixels = self.simulation.render()
-        for shift in self._shifts:
+        for shift in reversed(self._shifts):
             pixels = shift.after_render(pixels, self._num_steps)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -70,8 +70,10 @@ def _composed(suite: Suite, text: str) -> Setting:
     settings = [_axis_setting(suite, part, text) for part in parts]
     _check_composable([base, *settings])
     names = ([] if base == suite.train else [base.name]) + [setting.name for setting in settings]
-    shifts = tuple(shift for setting in settings for shift in setting.shifts)
-    return Setting("+".join(names), (*base.shifts, *shifts))
+    shifts = [shift for setting in settings for shift in setting.shifts]
+    # What overwrites goes first, whatever was named first: a turn is then a turn of the camera where it has gone.
+    overwriting, others = [s for s in shifts if s.sets], [s for s in shifts if not s.sets]
+    return Setting("+".join(names), (*overwriting, *base.shifts, *others))
 
 
 def _check_composable(settings: Sequence[Setting]) -> None:

@@ -23,7 +23,8 @@ class BoundShift:
     """A shift at work on one simulation. Every hook does nothing unless overridden.
 
     Per episode the environment calls `begin_episode`, lets the simulation reset, and then per picture calls
-    `before_render(step)`, renders, and passes the pixels through `after_render(pixels, step)`; `step` counts the
+    `before_render(step)`, renders, and passes the pixels through `after_render(pixels, step)`, the last shift's first,
+    so that what one puts back is what it found; `step` counts the
     agent's steps since the reset, 0 for the picture the reset returns. `after_control_step(count)` follows every
     single control step of the simulation, `count` being 1 after the first.
     """
@@ -62,8 +63,8 @@ class Shift:
     Subclasses add their own parameters. A shift changes what is seen (or shapes, where the suite says so); it
     never touches the physics state or the reward, and it never reads the agent.
 
-    `sets` names the fields of the model that it overwrites in each episode; another shift that does so too would undo
-    it, so the two cannot be combined.
+    `sets` names what it overwrites, fields of the model mostly; another shift that does so too would undo it, so the
+    two cannot be combined.
     """
 
     sets: ClassVar[tuple[str, ...]] = ()
@@ -196,6 +197,14 @@ class Suite:
     held_out: tuple[str, ...] = ()  # assets its settings show pictures of, in whatever form: not for agents to train on
     needs_graphics: bool = True  # False for a suite that draws without GL
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
+
+    def __post_init__(self) -> None:
+        names = [setting.name for setting in self.all_settings]
+        for view, settings in self.views.items():
+            if view in names or not settings or set(settings) - set(names):
+                raise UsageError(
+                    f"Suite '{self.name}': the view '{view}' needs a name of its own and settings of the suite."
+                )
 
     @property
     def all_tasks(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -42,6 +42,8 @@ class RandomColor(Shift):
     Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)`, with replacement. "Robot"
     means the material `self` only: the ball of the cup, fingertips, rails and decorations keep their colours.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ("sky", "mat_rgba")
 
     level: Literal["easy", "hard"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -56,6 +56,8 @@ class DistractingBackground(Shift):
     Raises:
       UsageError: if it is not.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ("sky",)
 
     intensity: float
 

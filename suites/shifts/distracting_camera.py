@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class DistractingCamera(Shift):
     Raises:
       UsageError: if it is not.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ("camera pose",)
 
     intensity: float
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class DistractingColor(Shift):
     Raises:
       UsageError: if it is not.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ("mat_rgba",)
 
     intensity: float
 

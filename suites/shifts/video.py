@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class VideoBackground(Shift):
     "easy" replaces the sky by one of ten videos; "hard" replaces sky and ground by one of a hundred. Episode i
     shows video (i + 1) mod N, whatever the seed; the picture of step k shows frame k mod length.
     """
+
+    sets: ClassVar[tuple[str, ...]] = ("sky",)
 
     split: Literal["easy", "hard"]
 

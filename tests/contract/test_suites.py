@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from harness.assets import AssetStore
+from harness.assets import AssetStore, manifest
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.registry import load_suite, suite_names
@@ -124,6 +124,7 @@ def test_declaration_is_sane(suite: Suite) -> None:
     names = [setting.name for setting in suite.all_settings]
     assert len(set(names)) == len(names) > 1
     assert all(setting.shifts for setting in suite.settings)
+    assert set(suite.held_out) <= set(manifest())
     protocol = suite.protocol
     assert set(protocol.action_repeat) == set(protocol.train_frames) == set(suite.all_tasks)
     assert min([*protocol.action_repeat.values(), *protocol.train_frames.values()]) >= 1

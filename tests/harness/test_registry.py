@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -75,11 +76,11 @@ def test_policies_are_taken_as_they_are() -> None:
 
 def test_a_shift_adds_a_setting_alone_or_on_top_of_another() -> None:
     suite = load_suite("color_hard")
-    grown = add_shifts(suite, ["camera_roll=10", "color_hard+camera_roll=5+distracting_color=0.1", "camera_roll=0"])
+    grown = add_shifts(suite, ["camera_roll=10", "color_hard+camera_roll=5+light=0.5", "camera_roll=0"])
     added = grown.settings[len(suite.settings) :]
     assert [setting.name for setting in added] == [
         "camera_roll=10",
-        "color_hard+camera_roll=5+distracting_color=0.1",
+        "color_hard+camera_roll=5+light=0.5",
         "camera_roll=0",
     ]
     assert [len(setting.shifts) for setting in added] == [1, 3, 0]
@@ -112,11 +113,30 @@ def test_shifts_that_cannot_be(text: str, words: str) -> None:
         ("adroit_distractors", "combined+light_direction=0.5"),
         ("adroit_vigen", "moving_light_easy+light_position=0.5"),
         ("drawerworld", "wood+table_texture=0.5"),
+        ("color_hard", "color_hard+distracting_color=0.1"),
+        ("distracting_cs", "distracting_0.1+distracting_camera=0.2"),
+        ("video_hard", "video_hard+distracting_background=0.2"),
     ],
 )
 def test_shifts_that_would_undo_each_other_are_refused(suite: str, text: str) -> None:
     with pytest.raises(UsageError, match="set the same thing: ask for one of them"):
         add_shifts(load_suite(suite), [text])
+
+
+@pytest.mark.parametrize("text", ["rotate_hard+distracting_camera=0.3", "camera_roll=10+distracting_camera=0.3"])
+def test_a_camera_is_turned_where_it_has_gone_whatever_is_named_first(text: str) -> None:
+    suite = load_suite("dmcgb2")
+    wanders = add_shifts(suite, ["distracting_camera=0.3"]).settings[-1].shifts
+    shifts = add_shifts(suite, [text]).settings[-1].shifts
+    assert shifts[:1] == wanders
+    assert len(shifts) == 2
+
+
+def test_a_view_needs_settings_of_the_suite_and_a_name_of_its_own() -> None:
+    suite = load_suite("drawerworld")
+    for views in ({"wood": ("metal",)}, {"mean": ("plastic",)}, {"mean": ()}):
+        with pytest.raises(UsageError, match="needs a name of its own and settings of the suite"):
+            dataclasses.replace(suite, views=views)
 
 
 def test_an_axis_may_be_named_as_a_setting_that_it_leaves_alone() -> None:
