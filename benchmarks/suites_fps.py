@@ -12,9 +12,10 @@ At the end both must be in the same physics state, and in the training setting s
 A rate is that of a whole episode: the mean step (slow and fast outliers left out) plus the median reset's share. What
 is kept on disk after it was decoded once, such as videos at the picture's size, is there before resets are timed.
 
-The verdict is on the ratio to that bare loop. Where the setting shows a video in the scene, a bare simulator could not
-show it without sending the texture to GL; the last column gives the ratio to a bare loop that also calls MuJoCo's own
-`mjr_uploadTexture` whenever the picture in ours changed, for information. (Decoding the video is not in it.)
+Where the setting moves a texture of the scene, that bare loop shows a still of another scene. The last column is the
+ratio to one that shows the same scene: it also calls MuJoCo's own `mjr_uploadTexture` whenever the picture in ours
+changed. (Decoding the video is not in it.) The verdict is on that ratio there, and on the plain one everywhere else;
+how many would miss by the plain one is told as well.
 
 Then the same in two worker processes, in the training setting: ours through Gymnasium's `AsyncVectorEnv`, which waits
 for both at every step, and two bare loops in the same processes that wait for nothing. Exit status 1 if a ratio is too
@@ -315,10 +316,10 @@ def steps_of_episode(suite: Suite, task: str) -> int:
     return math.ceil(protocol.episode_frames / protocol.action_repeat[task])
 
 
-def report_one_process(names: list[str], assets: AssetStore, seconds: float) -> list[float]:
-    """Prints a line per suite and setting; returns the ratios to bare."""
+def report_one_process(names: list[str], assets: AssetStore, seconds: float) -> tuple[list[float], list[float]]:
+    """Prints a line per suite and setting; returns the ratios to bare, and to bare with its uploads."""
     print(f"{'one process':<36} {'setting':<22} {'ours/s':>7} {'bare/s':>7} {'of bare':>8} {'+ upload':>8}")
-    ratios = []
+    plain, same_scene = [], []
     for name in names:
         suite = load_suite(name)
         task = TASKS.get(name, suite.tasks[0])
@@ -327,12 +328,13 @@ def report_one_process(names: list[str], assets: AssetStore, seconds: float) -> 
             whole = name in WHOLE_EPISODES and setting != suite.train.name
             times = measure(suite, task, setting, assets, math.inf if whole else seconds, steps - 1)
             ours, bare = (t.per_step(steps) for t in times)
-            ratios.append(bare / ours)
             upload = times[1].upload_per_step()
-            fair = f"{(bare + upload) / ours:8.1%}" if upload else ""
-            line = f"{name:<18} {task:<17} {setting:<22} {1 / ours:7.1f} {1 / bare:7.1f} {ratios[-1]:8.1%} {fair}"
+            plain.append(bare / ours)
+            same_scene.append((bare + upload) / ours)
+            fair = f"{same_scene[-1]:8.1%}" if upload else ""
+            line = f"{name:<18} {task:<17} {setting:<22} {1 / ours:7.1f} {1 / bare:7.1f} {plain[-1]:8.1%} {fair}"
             print(line.rstrip(), flush=True)
-    return ratios
+    return plain, same_scene
 
 
 def report_workers(names: list[str], assets: str | None, seconds: float) -> list[float]:
@@ -360,11 +362,12 @@ def main() -> None:
     start = time.perf_counter()
     names = options.suite or suite_names()
     store = AssetStore.from_environment(options.assets, allow_stand_ins=True)
-    ratios = report_one_process(names, store, options.seconds)
-    ratios += report_workers(names, options.assets, options.seconds)
-    low = sum(ratio < REQUIRED_OF_BARE for ratio in ratios)
-    verdict = "ok" if not low else f"MISSED by {low} of {len(ratios)}"
-    print(f"required: {REQUIRED_OF_BARE:.0%} of bare each: {verdict} ({time.perf_counter() - start:.0f} s)")
+    plain, same_scene = report_one_process(names, store, options.seconds)
+    workers = report_workers(names, options.assets, options.seconds)
+    low, low_plain = (sum(r < REQUIRED_OF_BARE for r in (*ratios, *workers)) for ratios in (same_scene, plain))
+    verdict = "ok" if not low else f"MISSED by {low} of {len(plain) + len(workers)}"
+    print(f"required: {REQUIRED_OF_BARE:.0%} of bare showing the same scene, each: {verdict}")
+    print(f"below it when bare never uploads: {low_plain} ({time.perf_counter() - start:.0f} s)")
     raise SystemExit(1 if low else 0)
 
 

