@@ -41,7 +41,6 @@ SUITE = Suite(
         "camera, action repeat and budget of Xu et al. 2024 (DrM, arXiv 2310.19668), XuGW-Kevin/DrM@317116a0; "
         "tasks of Yu et al. 2019 (Metaworld, arXiv 1910.10897), version 3; shifts of this project"
     ),
-    published_suite="metaworld",
     held_out=("drawerworld",),  # some of those pictures are the package's too
     more_tasks=tuple(task for task in metaworld.TASKS if task not in metaworld.VISUAL_TASKS),
 )
