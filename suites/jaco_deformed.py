@@ -8,7 +8,7 @@ from suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
 
 SUITE = Suite(
     name="jaco_deformed",
-    version=1,
+    version=2,
     domain=jaco.DOMAIN,
     tasks=jaco.TASKS,
     settings=(

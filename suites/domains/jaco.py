@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
@@ -12,13 +13,15 @@ from harness.rendering import DrawnSimulation  # first: it chooses the GL backen
 import mujoco
 import numpy as np
 from absl import logging as absl_logging
-from dm_control import composer, manipulation  # noqa: F401 (importing manipulation fills the registry)
+from dm_control import composer
+from dm_control.manipulation import place  # importing manipulation fills the registry
 from dm_control.manipulation.shared import registry
 
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
 from suites.domains.jaco_protocol import TASKS
+from suites.shifts.deformed_shapes import BRICK_SCALE
 
 CAMERA = "front_close"
 SOLVED = 1.0  # the highest reward of a control step; for reach_duplo: the grip is within 0.05 m of the brick
@@ -30,7 +33,8 @@ class JacoSimulation(DrawnSimulation):
 
     The task is dm_control's with all its observables off: they would draw a picture at every control step. The model
     is compiled once: the only thing dm_control's recompilation at each reset may change, the radius of the brick's
-    studs, has no variation in these tasks.
+    studs, has no variation in these tasks. A brick of whatever size starts where the suite's largest would not touch
+    the pedestal, so that start states do not depend on the setting.
 
     Args:
       task: one of `TASKS`.
@@ -47,6 +51,8 @@ class JacoSimulation(DrawnSimulation):
         if task not in TASKS:
             raise unknown("task", task, TASKS)
         self._task = registry.get_constructor(f"{task}_vision")()
+        if isinstance(self._task, place.Place):
+            keep_clear_of_pedestal(self._task)
         for shift in shifts:
             if hasattr(shift, "edit_task"):
                 shift.edit_task(self._task)
@@ -104,6 +110,27 @@ class JacoSimulation(DrawnSimulation):
         data, model = self.data, self.model
         placed = (model.body_pos.ravel(), model.site_pos.ravel())
         return np.concatenate([data.qpos, data.qvel, data.act, [data.time], *placed])
+
+
+def keep_clear_of_pedestal(task: place.Place) -> None:
+    """Takes any start for a failed try in which a brick of `BRICK_SCALE` would touch the pedestal.
+
+    dm_control draws places until the brick at hand touches nothing, which depends on its size.
+
+    Args:
+      task: as dm_control builds it, with the stock brick.
+    """
+    placer, frame, target = task._prop_placer, task._prop_frame, task._pedestal.target_site
+    footprint = BRICK_SCALE * np.array(task._prop.mjcf_model.find("site", "bounding_box").size[:2])
+    touches = placer._has_collisions_with_prop
+
+    def touches_or_might(physics: Any, prop: composer.Entity) -> bool:
+        centre, turn = physics.bind(frame).xpos[:2], physics.bind(frame).xmat.reshape(3, 3)[:2, :2]
+        axis = (physics.bind(target).xpos[:2] - centre) @ turn  # of the pedestal, as the brick sees it
+        gap = np.linalg.norm(np.maximum(np.abs(axis) - footprint, 0.0))
+        return bool(gap <= place._PEDESTAL_RADIUS) or touches(physics, prop)
+
+    placer._has_collisions_with_prop = touches_or_might
 
 
 @contextlib.contextmanager
