@@ -110,8 +110,8 @@ class DemoSet:
 
         facts = self.record["episodes"][index]
         path = self.folder / facts["file"]
-        if not path.is_file() or sha256_of(path) != facts["sha256"]:
-            raise UsageError(f"The demonstration {path} is missing or damaged; delete {self.folder} and collect again.")
+        if not _is_whole(self.folder, facts):
+            raise UsageError(f"The demonstration {path} is missing or damaged; the command that made it makes it anew.")
         arrays = load(path.read_bytes())
         found = {name: arrays.get(name) for name in ARRAYS}
         return Demo(**{**found, "terminated": bool(arrays["terminated"][0])})  # type: ignore[arg-type]
@@ -151,7 +151,8 @@ def collect_demos(
     """Lets an expert play, or replays humans, until there are enough demonstrations; goes on where it was stopped.
 
     Each episode is written as one step, so a kill at any moment loses at most the one at work, and the result is the
-    same as without it. An episode succeeds by the suite's headline definition.
+    same as without it. Files that have gone missing since, or were damaged, are made anew, byte for byte. An episode
+    succeeds by the suite's headline definition.
 
     Args:
       suite: what is demonstrated, in its training setting.
@@ -169,7 +170,7 @@ def collect_demos(
     Raises:
       UsageError: for a task or source that does not exist, a number out of range, or a folder of something else.
       MissingAssetError: if a needed file is absent.
-      WorkError: if the expert fails too often or the disk is full.
+      WorkError: if the expert fails too often, a lost file comes out differently, or the disk is full.
     """
     if episodes < 1 or seed < 0:
         raise UsageError(f"Demonstrations need at least one episode and a seed from 0, not {episodes} and {seed}.")
@@ -181,8 +182,11 @@ def collect_demos(
     manner = {"source": source, "made_by": MADE_BY[source], "assets": player.identity, "seed": seed}
     manner |= {"noisy": noisy, "successes_only": successes_only}
     record = _open_record(out, _scene_facts(suite, task, profile if pictures else None) | manner, episodes)
-    if len(record["episodes"]) < episodes:
+    lost = [facts for facts in record["episodes"] if not _is_whole(out, facts)]
+    if lost or len(record["episodes"]) < episodes:
         with contextlib.closing(_demo_env(suite, task, player, store, profile, pictures)) as env:
+            for facts in lost:
+                _restore(env, player, record, facts, out)
             _collect(env, player, record, out, progress)
     return load_demos(out)
 
@@ -215,6 +219,25 @@ def _collect(
             record["episodes"].append({**about, **outcome})
         write_json(out / RECORD, record)
         progress(len(record["episodes"]), record["num_tried"])
+
+
+def _is_whole(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether the file of a recorded episode holds what was written to it."""
+    path = folder / facts["file"]
+    return path.is_file() and sha256_of(path) == facts["sha256"]
+
+
+def _restore(env: PixelEnv, player: _Player, record: Mapping[str, Any], facts: Mapping[str, Any], out: Path) -> None:
+    """Plays a recorded episode again and writes its file.
+
+    Raises:
+      WorkError: if it is not what it was, as other graphics may draw other pictures.
+    """
+    demo, _ = _play(env, player, record["seed"], facts["number"], record["pictures"])
+    path = out / facts["file"]
+    if _write_arrays(path, demo) != facts["sha256"]:
+        path.unlink()
+        raise WorkError(f"{path} was lost, and playing it again gives another one here; delete {out} and collect anew.")
 
 
 def _play(env: PixelEnv, player: _Player, seed: int, number: int, pictures: bool) -> tuple[Demo, dict[str, Any]]:

@@ -116,6 +116,40 @@ def test_a_collection_goes_on_where_it_was_killed(suite: Suite, tmp_path: Path) 
     assert len(collect_demos(suite, "dot_reach", **options("killed", 2))) == 5  # what is there stays
 
 
+def test_lost_files_are_made_anew(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def collect(episodes: int = 3):
+        return collect_demos(suite, "dot_reach", episodes=episodes, seed=1, out=tmp_path, store=STORE, noisy=True)
+
+    whole = collect()
+    files = [tmp_path / facts["file"] for facts in whole.record["episodes"]]
+    numbers = [facts["number"] for facts in whole.record["episodes"]]
+    assert numbers != [0, 1, 2]  # files are not numbered as the tries are
+    before = [path.read_bytes() for path in files]
+    files[1].unlink()
+    files[2].write_bytes(before[2][:-1])
+    with pytest.raises(UsageError, match=r"00001.*missing or damaged"):
+        load_demos(tmp_path).read(1)
+    assert collect().record == whole.record
+    assert [path.read_bytes() for path in files] == before
+    files[0].unlink()
+    assert collect(4).record["episodes"][:3] == whole.record["episodes"]  # and goes on from there
+    assert [path.read_bytes() for path in files] == before
+    monkeypatch.setattr("harness.demos.make_env", lambda *args, **kwargs: pytest.fail("played again"))
+    assert len(collect()) == 4
+
+
+def test_a_lost_file_that_comes_out_differently_is_an_error(suite: Suite, tmp_path: Path) -> None:
+    def collect():
+        return collect_demos(suite, "dot_reach", episodes=1, seed=1, out=tmp_path, store=STORE)
+
+    (facts,) = collect().record["episodes"]
+    (tmp_path / facts["file"]).unlink()
+    sys.modules["dots_with_expert"].expert = lambda task, assets: type("Other", (Seeker,), {"act": lambda *_: [1, 1]})()
+    with pytest.raises(WorkError, match=r"00000.safetensors was lost.*another one here; delete"):
+        collect()
+    assert not (tmp_path / facts["file"]).exists()
+
+
 def test_humans_are_replayed_to_the_end_and_all_kept(suite: Suite, tmp_path: Path) -> None:
     once = replace(suite, protocol=replace(SMALL, action_repeat={"dot_reach": 1, "dot_stay": 1}, episode_frames=4))
     demos = collect_demos(once, "dot_stay", episodes=2, seed=0, out=tmp_path, store=STORE, source="human")
