@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 LINE_SEC = 30.0  # distance of lines where standard error is no terminal
+SILENCE_SEC = 30.0  # where nothing is heard of evaluation for longer, workers are training and its clock stands still
 
 
 class Progress:
     """Counts training frames and evaluated episodes and estimates what is left.
+
+    Each kind of work has a clock of its own. Trainings run side by side, so their pace is that of all of them together;
+    evaluation comes after, so what is left of it is added (too much where it overlaps with the last trainings).
 
     Args:
       train_frames: budget of each training, in frames, by any key.
@@ -28,6 +32,9 @@ class Progress:
         self._bars: Any = None
         self._lines = not sys.stderr.isatty()
         self._started = self._last_line = time.monotonic()
+        self._training_since: float | None = None
+        self._evaluation_heard = self._started
+        self._evaluation_sec = 0.0
 
     def __enter__(self) -> Progress:
         if not self._quiet and not self._lines:
@@ -42,18 +49,28 @@ class Progress:
 
     def trained(self, key: Any, num_frames: int) -> None:
         """A training has come to `num_frames`."""
+        if self._training_since is None:
+            self._training_since = time.monotonic()
         self._resumed_at.setdefault(key, num_frames)
         self._frames[key] = min(num_frames, self._budgets[key])
         self._show()
 
     def training_done(self, key: Any) -> None:
         """A training has spent its budget."""
+        self._evaluation_heard = time.monotonic()
         self.trained(key, self._budgets[key])
+
+    def evaluating(self) -> None:
+        """An evaluation is under way; to be called now and then."""
+        now = time.monotonic()
+        self._evaluation_sec += min(now - self._evaluation_heard, SILENCE_SEC)
+        self._evaluation_heard = now
+        self._show()
 
     def episode_done(self) -> None:
         """One more episode is evaluated and stored."""
         self._episodes += 1
-        self._show()
+        self.evaluating()
 
     def note(self, text: str) -> None:
         """Says something without disturbing the bars."""
@@ -64,22 +81,27 @@ class Progress:
         else:
             print(text, file=sys.stderr, flush=True)
 
+    def training_left_sec(self) -> float | None:
+        """Estimate of the training time left in seconds; None before there is a pace."""
+        left = sum(self._budgets.values()) - sum(self._frames.values())
+        if not left:
+            return 0.0
+        done = sum(self._frames[key] - begun for key, begun in self._resumed_at.items())
+        if self._training_since is None or done <= 0:
+            return None
+        return left * (time.monotonic() - self._training_since) / done
+
+    def evaluation_left_sec(self) -> float | None:
+        """Estimate of the evaluation time left in seconds; None before the first episode."""
+        left = self._num_episodes - self._episodes
+        if not left:
+            return 0.0
+        return left * self._evaluation_sec / self._episodes if self._episodes else None
+
     def remaining_sec(self) -> float | None:
-        """Estimate of the time left in seconds, from the pace of the slower kind of work; None before there is one."""
-        elapsed = time.monotonic() - self._started
-        total = sum(self._budgets.values())
-        done = sum(self._frames.values())
-        begun = sum(self._resumed_at.values())
-        estimates = []
-        if total > done:
-            if done <= begun:
-                return None
-            estimates.append((total - done) * elapsed / (done - begun))
-        if self._episodes < self._num_episodes:
-            if not self._episodes:
-                return None
-            estimates.append((self._num_episodes - self._episodes) * elapsed / self._episodes)
-        return max(estimates, default=0.0)
+        """Estimate of all the time left in seconds; None as long as one kind of work has no estimate."""
+        training, evaluation = self.training_left_sec(), self.evaluation_left_sec()
+        return None if training is None or evaluation is None else training + evaluation
 
     def _open_bars(self) -> None:
         from rich import progress
@@ -96,13 +118,15 @@ class Progress:
         )
         total = sum(self._budgets.values())
         self._training = self._bars.add_task("training, frames", total=total, visible=total > 0)
-        self._evaluation = self._bars.add_task("evaluation, episodes", total=self._num_episodes)
+        self._evaluation = self._bars.add_task("evaluation, episodes", total=self._num_episodes, start=False)
         self._bars.start()
 
     def _show(self) -> None:
         if self._quiet:
             return
         if self._bars is not None:
+            if self._evaluation_sec:
+                self._bars.start_task(self._evaluation)  # once: a task that has started stays as it is
             self._bars.update(self._training, completed=sum(self._frames.values()))
             self._bars.update(self._evaluation, completed=self._episodes)
         elif time.monotonic() - self._last_line >= LINE_SEC:
@@ -114,6 +138,21 @@ class Progress:
         if self._budgets:
             parts.append(f"training {sum(self._frames.values())}/{sum(self._budgets.values())} frames")
         parts.append(f"evaluation {self._episodes}/{self._num_episodes} episodes")
-        left = self.remaining_sec()
-        parts.append(f"{time.monotonic() - self._started:.0f} s" + (f", about {left:.0f} s left" if left else ""))
+        parts.append(span(time.monotonic() - self._started) + self._left())
         print("; ".join(parts), file=sys.stderr, flush=True)
+
+    def _left(self) -> str:
+        """The estimate as the end of a sentence; "" where there is none or nothing is left."""
+        kinds = {"training": self.training_left_sec(), "evaluation": self.evaluation_left_sec()}
+        if (total := self.remaining_sec()) is not None:
+            return f", about {span(total)} left" if total else ""
+        known = [f", about {span(left)} left for {kind}" for kind, left in kinds.items() if left]
+        return "".join(known)
+
+
+def span(seconds: float) -> str:
+    """A time for people: `28 s`, `12 min`, `1 h 12 min`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -147,6 +147,8 @@ class Session:
                         self._submit_evaluation(pool, cell)
         elif event.kind == "message" and event.payload[0] == "row":
             self._keep(event.payload[1])
+        elif event.kind == "message":
+            self._progress.evaluating()
 
     def _keep(self, row: Any) -> None:
         key = (row.task, row.setting, row.train_seed)
