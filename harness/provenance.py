@@ -13,7 +13,8 @@ from pathlib import Path
 # Packages whose version can move a score; the first three decide pixels, physics and rewards.
 PACKAGES = ("mujoco", "dm_control", "metaworld", "gymnasium", "gymnasium-robotics", "torch", "numpy", "av", "pillow")
 DISTRIBUTION = "visual-rl-harness"
-OUR_PACKAGES = ("harness", "suites", "baselines", "results", "reports")
+# What of this project can move a score; a change elsewhere (documentation, tests, tables, published numbers) cannot.
+MEASURING_CODE = ("harness", "suites", "baselines", "results/rows.py", "results/store.py")
 
 
 def package_versions() -> dict[str, str]:
@@ -37,24 +38,40 @@ def harness_version() -> str:
 
 @functools.cache
 def code_revision() -> str:
-    """Which code runs: `<git commit>` of the checkout, else this project's version.
+    """Which code measures: a digest of the committed `MEASURING_CODE`, else this project's version.
 
-    Where files of the packages differ from the commit, `-dirty.<hash of the differences>` follows, so that two
-    different edits are two revisions.
+    Where files of it differ from the commit, `-dirty.<hash of the differences>` follows, so that two different edits
+    are two revisions.
     """
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+    root = _checkout()
+    if root is None:
         return harness_version()
     try:
-        commit = _git(root, "rev-parse", "--short=12", "HEAD").strip()
-        changes = _git(root, "diff", "HEAD", "--", *OUR_PACKAGES)
-        untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *OUR_PACKAGES).splitlines()
+        committed = _git(root, "ls-tree", "HEAD", *MEASURING_CODE)
+        changes = _git(root, "diff", "HEAD", "--", *MEASURING_CODE)
+        untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *MEASURING_CODE).splitlines()
         added = [(name, (root / name).read_bytes()) for name in untracked if name.endswith(".py")]
     except (OSError, subprocess.SubprocessError):
         return harness_version()
+    revision = hashlib.sha256(committed.encode()).hexdigest()[:12]
     if not changes and not added:
-        return commit
-    return f"{commit}-dirty.{hashlib.sha256(repr((changes, added)).encode()).hexdigest()[:8]}"
+        return revision
+    return f"{revision}-dirty.{hashlib.sha256(repr((changes, added)).encode()).hexdigest()[:8]}"
+
+
+def code_commit() -> str:
+    """The git commit of the checkout, for people; "" without one. It says nothing of edits: see `code_revision`."""
+    root = _checkout()
+    try:
+        return "" if root is None else _git(root, "rev-parse", "HEAD").strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _checkout() -> Path | None:
+    """The git checkout this file belongs to."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / ".git").exists() else None
 
 
 def _git(root: Path, *arguments: str) -> str:

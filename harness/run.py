@@ -87,6 +87,31 @@ def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     return cells
 
 
+def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
+    """What to do where more than one revision of the code measures this run; None where it is one.
+
+    A run goes on after the code was changed, as nobody wants to lose days of training to an edit; but its table cannot
+    put the two together, and the same command would never mend that.
+    """
+    cells = [(task.task, setting, seed) for task, setting, seed in plan.cells()]
+    measured = {row.code_revision for cell in cells for row in store.rows(*cell)}
+    if missing_cells(plan, store):
+        measured.add(provenance.code_revision())
+    trained: dict[str, set[str]] = {}
+    for task, seed in dict.fromkeys((task, seed) for task, _, seed in cells if plan.trains):
+        known = _has_policy(plan, task, seed)
+        conditions = load_policy_source(_policy_folder(plan, task, seed)).provenance["conditions"] if known else {}
+        trained.setdefault(task, set()).add(conditions.get("code_revision", provenance.code_revision()))
+    unlike = set().union(*(revisions for revisions in trained.values() if len(revisions) > 1))
+    if len(measured) < 2 and not unlike:
+        return None
+    remedy = f"{plan.folder} (it trains again)" if unlike else f"{store.folder} (trained policies stay)"
+    return (
+        f"This run is of more than one code ({', '.join(sorted(measured | unlike))}), so its table has lines (a), (b): "
+        f"to measure it anew by the code as it is, delete {remedy}, or give another folder with --runs."
+    )
+
+
 def check_graphics(plan: RunPlan) -> None:
     """Tries the off-screen GL before any work.
 
@@ -329,6 +354,7 @@ class RunRecord:
             "render_profile": plan.profile,
             "packages": provenance.package_versions(),
             "code_revision": provenance.code_revision(),
+            "code_commit": provenance.code_commit(),
             "machine": {"platform": platform.platform(), "cpu": provenance.cpu_name(), "cores": os.cpu_count()},
             **more,
         }

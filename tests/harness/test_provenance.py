@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,13 +15,22 @@ from harness import provenance
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git checkout that pretends to be this project."""
-    (tmp_path / "harness").mkdir()
-    (tmp_path / "harness" / "provenance.py").write_text("x = 1\n")
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *command], check=True)
+    for name in ("harness/provenance.py", "results/store.py", "reports/table.py", "results/published.py", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    commit(tmp_path)
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "provenance.py"))
     return tmp_path
+
+
+def commit(folder: Path) -> str:
+    """Commits everything; returns the commit."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["add", "."], [*identity, "commit", "-q", "-m", "some"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def revision() -> str:
@@ -47,15 +57,42 @@ def test_every_edit_is_a_revision_of_its_own(checkout: Path) -> None:
     assert all(name.startswith(clean) for name in seen)
 
 
-def test_files_outside_the_packages_do_not_count(checkout: Path) -> None:
-    clean = revision()
-    (checkout / "notes.py").write_text("z = 1\n")
+@pytest.mark.parametrize("name", ["README.md", "notes.py", "reports/table.py", "results/published.py"])
+def test_what_cannot_move_a_score_does_not_count(name: str, checkout: Path) -> None:
+    clean, first = revision(), provenance.code_commit()
+    (checkout / name).write_text("z = 1\n")
     assert revision() == clean
+    second = commit(checkout)
+    assert revision() == clean
+    assert provenance.code_commit() == second != first
+
+
+@pytest.mark.parametrize(
+    "name", ["harness/provenance.py", "harness/new.py", "suites/new/world.xml", "results/store.py"]
+)
+def test_a_commit_to_what_measures_counts(name: str, checkout: Path) -> None:
+    clean = revision()
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / name).write_text("x = 2\n")
+    commit(checkout)
+    assert len(revision()) == 12
+    assert revision() != clean
+
+
+def test_all_that_measuring_imports_counts() -> None:
+    root = Path(provenance.__file__).resolve().parent.parent
+    packages = [root / name for name in provenance.MEASURING_CODE if (root / name).is_dir()]
+    assert {path.name for path in packages} == {"harness", "suites", "baselines"}
+    text = "".join(path.read_text() for package in packages for path in package.rglob("*.py") if path.name != "cli.py")
+    used = {f"results/{name}.py" for name in re.findall(r"from results\.(\w+) import", text)}
+    assert used == {"results/rows.py", "results/store.py"} <= set(provenance.MEASURING_CODE)
+    assert not re.search(r"^\s*(import results|from results import|from reports|import reports)", text, re.MULTILINE)
 
 
 def test_without_git_the_version_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "provenance.py"))
     assert revision() == provenance.harness_version()
+    assert provenance.code_commit() == ""
 
 
 def test_packages_are_those_installed() -> None:

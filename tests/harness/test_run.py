@@ -21,7 +21,7 @@ from harness.jobs import World
 from harness.plan import RunOptions, make_plan
 from harness.policies import find_policies, load_policy_source
 from harness.registry import load_agent
-from harness.run import execute
+from harness.run import execute, mixed_code
 from harness.train import read_train_log
 from results.rows import Row, to_dict
 from results.store import RowStore
@@ -303,6 +303,65 @@ def test_an_edited_file_of_ones_own_is_another_run(tmp_path: Path, monkeypatch: 
         plans.append(make_plan(RunOptions(suite=DOTS, agent=f"{name}:p", device="cpu", runs=tmp_path)))
     assert plans[0].run_id != plans[1].run_id
     assert plans[0].tasks[0].config_hash != plans[1].tasks[0].config_hash
+
+
+def _measured_by(store: RowStore, *revisions: str) -> None:
+    """Makes as if episode i of every cell had been measured by the i-th revision."""
+    rows = store.rows()
+    shutil.rmtree(store.folder)
+    for row in rows:
+        store.append(replace(row, code_revision=revisions[row.episode]))
+
+
+def test_a_run_of_two_codes_says_how_to_make_it_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.provenance.code_revision", lambda: "bbb")
+    store = run(tmp_path, tasks=["dot_stay"], episodes=2)
+    policy = store.folder.parent / "train" / "dot_stay-seed0" / "policy"
+    _trained_by(policy, "aaa")
+    plans = [
+        make_plan(
+            RunOptions(
+                suite=DOTS, agent=LEARNER, tasks=["dot_stay"], frames=400, episodes=n, device="cpu", runs=tmp_path
+            )
+        )
+        for n in (2, 3)
+    ]
+    _measured_by(store, "aaa", "aaa")
+    assert mixed_code(plans[0], store) is None  # finished, and the code changed after: nothing will be mixed
+    note = mixed_code(plans[1], store)
+    assert note is not None
+    assert "(aaa, bbb)" in note
+    assert f"delete {store.folder} (trained policies stay)" in note
+    _measured_by(store, "aaa", "bbb")
+    assert mixed_code(plans[0], store) == note
+    shutil.rmtree(store.folder)  # as it says
+    again = run(tmp_path, tasks=["dot_stay"], episodes=2)
+    assert len(again.rows()) == 4
+    assert len({row.training for row in again.rows()}) == 1
+    _measured_by(again, "bbb", "bbb")
+    assert mixed_code(plans[0], again) is None
+
+
+def _trained_by(policy: Path, revision: str) -> None:
+    facts = json.loads((policy / "provenance.json").read_text())
+    facts["conditions"]["code_revision"] = revision
+    (policy / "provenance.json").write_text(json.dumps(facts))
+
+
+def test_seeds_that_two_codes_trained_are_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.provenance.code_revision", lambda: "bbb")
+    options = RunOptions(
+        suite=DOTS, agent=LEARNER, tasks=["dot_stay"], frames=400, seeds="0-1", device="cpu", runs=tmp_path
+    )
+    plan = make_plan(options)
+    store = execute(plan, quiet=True)
+    _measured_by(store, "bbb")
+    for seed, revision in enumerate(("aaa", "bbb")):
+        _trained_by(plan.folder / "train" / f"dot_stay-seed{seed}" / "policy", revision)
+    note = mixed_code(plan, store)
+    assert note is not None
+    assert "(aaa, bbb)" in note
+    assert f"delete {plan.folder} (it trains again)" in note
 
 
 def test_files_exchanged_during_a_run_are_noticed(tmp_path: Path) -> None:
