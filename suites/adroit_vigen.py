@@ -53,12 +53,12 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
         LightColor(spread=0.1, low=0.7, high=1.4) if easy else LightColor(spread=0.2, low=0.4, high=2.5),
     )
     moving = MovingLight(step=0.04, reach=1.2) if easy else MovingLight(step=0.12, reach=3.0)
-    painted = (SceneColor(level), TableTexture(EASY_TABLES if easy else HARD_TABLES))
+    table = TableTexture(EASY_TABLES if easy else HARD_TABLES)
     return (
-        Setting(f"color_{level}", (SkyColor(level), *painted)),
-        Setting(f"video_{level}", (SkyVideo(level), *painted, moving)),
+        Setting(f"color_{level}", (SkyColor(level, with_objects=True), SceneColor(level, with_sky=True), table)),
+        Setting(f"video_{level}", (SkyVideo(level), SceneColor(level), table, moving)),
         Setting(f"object_color_{level}", (SceneColor(level),)),
-        Setting(f"table_texture_{level}", (TableTexture(EASY_TABLES if easy else HARD_TABLES),)),
+        Setting(f"table_texture_{level}", (table,)),
         Setting(f"background_color_{level}", (SkyColor(level),)),
         Setting(f"background_video_{level}", (SkyVideo(level),)),
         Setting(f"light_{level}", light),
@@ -69,7 +69,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
 
 SUITE = Suite(
     name="adroit_vigen",
-    version=2,
+    version=3,
     domain=adroit.DOMAIN,
     tasks=TASKS,
     settings=(*_settings("easy"), *_settings("hard"), Setting("other_object", (OtherObject(),))),

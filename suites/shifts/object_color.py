@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.color import ColorTable, color_index, load_table, stand_in_table
+from suites.shifts.color import NUM_COLORS, ColorTable, load_table, stand_in_table
 from suites.shifts.scene import Restoring, Scene, blend, draws, facts
 
 if TYPE_CHECKING:
@@ -103,10 +103,15 @@ class SceneColor(Shift):
 
     The hammer's neck and head, the pen and its target are among them, as they are in RL-ViGen's models.
 
-    Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)` of DMC-GB's colours `self_rgb`.
+    Each episode shows an entry of DMC-GB's `self_rgb`, chosen by `drawn_color`.
+
+    Attributes:
+      level: of the table.
+      with_sky: whether the setting draws a sky's colour, too. It does not share the entry, but the generator.
     """
 
     level: Literal["easy", "hard"]
+    with_sky: bool = False
     sets: ClassVar[tuple[str, ...]] = ("geom_rgba",)
 
     @property
@@ -114,7 +119,30 @@ class SceneColor(Shift):
         return (f"color_{self.level}",)
 
     def bind(self, simulation: Scene, assets: AssetStore) -> BoundShift:  # type: ignore[override]
-        return _BoundSceneColor(simulation, color_table(self.level, assets))
+        return _BoundSceneColor(simulation, color_table(self.level, assets), self.with_sky)
+
+
+def drawn_color(whose: Literal["objects", "sky"], seed: int, episode: int, *, both: bool) -> int:
+    """An episode's entry in the table of colours, 0 to 99, from RL-ViGen's own stream.
+
+    One generator is made from the environment's seed. At each reset it draws the objects' entry; then a factor and
+    three offsets for the light, even if no light changes; then the sky's entry, whatever the objects' was.
+    Source: gemcollector/RL-ViGen@7286460:DHM/dhm/make_env_RRL.py, `BasicDHMEnv.reset`.
+
+    Args:
+      whose: entry is asked for.
+      seed: of the environment.
+      episode: its number, from 0.
+      both: whether the setting draws objects and sky; else only what is asked for.
+    """
+    generator, entries = np.random.RandomState(seed), {}
+    for _ in range(episode + 1):
+        if both or whose == "objects":
+            entries["objects"] = int(generator.randint(NUM_COLORS))
+        generator.uniform(size=4)
+        if both or whose == "sky":
+            entries["sky"] = int(generator.randint(NUM_COLORS))
+    return entries[whose]
 
 
 def color_table(level: str, assets: AssetStore) -> ColorTable:
@@ -124,13 +152,13 @@ def color_table(level: str, assets: AssetStore) -> ColorTable:
 
 
 class _BoundSceneColor(Restoring):
-    def __init__(self, scene: Scene, table: ColorTable) -> None:
+    def __init__(self, scene: Scene, table: ColorTable, with_sky: bool) -> None:
         super().__init__(scene, scene.model.geom_rgba)
-        self._rgba, self._table = scene.model.geom_rgba, table
+        self._rgba, self._table, self._with_sky = scene.model.geom_rgba, table, with_sky
         repainted = [scene.model.geom(number).name in REPAINTED for number in range(scene.model.ngeom)]
         self._geoms = np.flatnonzero((self._rgba == UNCOLORED).all(axis=1) | repainted)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        color = color_index(seed, episode)
-        self._rgba[self._geoms, :3] = self._table[color]["self_rgb"]
-        return {"color": color}
+        entry = drawn_color("objects", seed, episode, both=self._with_sky)
+        self._rgba[self._geoms, :3] = self._table[entry]["self_rgb"]
+        return {"object_color": entry}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.color import ColorTable, color_index
-from suites.shifts.object_color import color_table
+from suites.shifts.color import ColorTable
+from suites.shifts.object_color import color_table, drawn_color
 from suites.shifts.scene import Restoring, Scene
 from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order
 
@@ -63,10 +63,15 @@ class _BoundSky(Restoring):
 class SkyColor(Shift):
     """Another plain sky at each reset, the ground hidden (RL-ViGen's background colour).
 
-    Episode i of seed s shows entry number i of the stream `RandomState(s).randint(100)` of DMC-GB's `skybox_rgb`.
+    Each episode shows an entry of DMC-GB's `skybox_rgb`, chosen by `drawn_color`.
+
+    Attributes:
+      level: of the table.
+      with_objects: whether the setting draws the objects' colour, too. It does not share the entry, but the generator.
     """
 
     level: Literal["easy", "hard"]
+    with_objects: bool = False
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -76,20 +81,20 @@ class SkyColor(Shift):
         add_plain_sky(spec)
 
     def bind(self, simulation: SceneWithTextures, assets: AssetStore) -> BoundShift:  # type: ignore[override]
-        return _BoundSkyColor(simulation, color_table(self.level, assets))
+        return _BoundSkyColor(simulation, color_table(self.level, assets), self.with_objects)
 
 
 class _BoundSkyColor(_BoundSky):
-    def __init__(self, scene: SceneWithTextures, table: ColorTable) -> None:
+    def __init__(self, scene: SceneWithTextures, table: ColorTable, with_objects: bool) -> None:
         super().__init__(scene)
-        self._textured, self._table = scene, table
+        self._textured, self._table, self._with_objects = scene, table, with_objects
         self._bytes, self._texture = sky_bytes(scene.model), scene.model.texture(NAME).id
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        color = color_index(seed, episode)
-        self._bytes[:] = np.array(self._table[color]["skybox_rgb"]) * 255
+        entry = drawn_color("sky", seed, episode, both=self._with_objects)
+        self._bytes[:] = np.array(self._table[entry]["skybox_rgb"]) * 255
         self._textured.upload_texture(self._texture)
-        return {"color": color}
+        return {"sky_color": entry}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +17,12 @@ from harness.spec import Setting
 from results.published import load_published
 from suites.domains.adroit_protocol import TASKS
 from suites.shifts.camera import CameraJitter
+from suites.shifts.color import stand_in_table
 from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, moves
 from suites.shifts.new_object import SHAPES, NewObject
-from suites.shifts.object_color import ObjectColor
+from suites.shifts.object_color import ObjectColor, drawn_color
 from suites.shifts.scene import draws
+from suites.shifts.sky import sky_bytes
 
 pytestmark = pytest.mark.render
 
@@ -303,15 +306,67 @@ def test_a_sky_video_fills_the_sky_and_nothing_else() -> None:
         each.close()
 
 
+def published_entries(seed: int, *, objects: bool, sky: bool) -> Iterator[tuple[int | None, int | None]]:
+    """What RL-ViGen's resets draw, one after the other."""
+    random_state = np.random.RandomState(seed)
+    while True:
+        of_objects = random_state.randint(100) if objects else None
+        random_state.uniform(1.0, 1.0)  # the light's factor, then its red, green and blue
+        for _ in "rgb":
+            random_state.uniform(0.0, 0.0)
+        yield of_objects, random_state.randint(100) if sky else None
+
+
+def test_colours_come_from_rl_vigens_stream() -> None:
+    for seed in (0, 43):
+        for objects, sky in ((True, True), (True, False), (False, True)):
+            stream = published_entries(seed, objects=objects, sky=sky)
+            for episode, (of_objects, of_sky) in zip(range(40), stream):  # noqa: B905 - the stream never ends
+                if objects:
+                    assert drawn_color("objects", seed, episode, both=sky) == of_objects
+                if sky:
+                    assert drawn_color("sky", seed, episode, both=objects) == of_sky
+    assert [drawn_color("objects", 43, i, both=True) for i in range(3)] != [68, 64, 49]  # DMC-GB's own
+
+
+def test_sky_and_objects_have_independent_colours() -> None:
+    objects, skies = (
+        np.array([drawn_color(whose, 1, number, both=True) for number in range(600)]) for whose in ("objects", "sky")
+    )
+    assert len({*zip(objects, skies, strict=True)}) > 550  # of one entry, there would be 100 at most
+    assert 0 < (objects == skies).sum() < 20  # one in a hundred
+    assert abs(np.corrcoef(objects, skies)[0, 1]) < 0.15
+    assert set(objects) == set(skies) == set(range(100))
+
+
+def test_rows_tell_both_colours_and_both_are_shown() -> None:
+    env = make("door", "color_hard", VIGEN)
+    table = stand_in_table("hard")
+    for number in range(4):
+        _, info = env.reset(seed=5, options={"episode": number})
+        told, model = info["shift"], env.simulation.model
+        assert {"sky_color", "object_color"} <= set(told)
+        assert told["sky_color"] == drawn_color("sky", 5, number, both=True)
+        assert told["object_color"] == drawn_color("objects", 5, number, both=True)
+        door = model.geom_rgba[model.geom_bodyid == model.body("door").id, :3]
+        np.testing.assert_allclose(door, [table[told["object_color"]]["self_rgb"]] * 3, atol=1e-6)
+        sky = (np.array(table[told["sky_color"]]["skybox_rgb"]) * 255).astype(np.uint8)
+        np.testing.assert_array_equal(np.unique(sky_bytes(model), axis=0), [sky])
+    env.close()
+
+
 def test_reported_levels_are_made_of_the_factors_alone() -> None:
     """RL-ViGen's `make_env_RRL`: both set sky, objects and table; `video` also moves the light."""
     for level in ("easy", "hard"):
-        alone = {name: VIGEN.setting(f"{name}_{level}").shifts for name in ("object_color", "table_texture")}
+        alone = {
+            name: VIGEN.setting(f"{name}_{level}").shifts
+            for name in ("object_color", "table_texture", "background_color", "background_video", "moving_light")
+        }
         color, video = (VIGEN.setting(f"{name}_{level}").shifts for name in ("color", "video"))
-        sky, moving = VIGEN.setting(f"background_color_{level}").shifts, VIGEN.setting(f"moving_light_{level}").shifts
-        assert color == (*sky, *alone["object_color"], *alone["table_texture"])
-        clips = VIGEN.setting(f"background_video_{level}").shifts
-        assert video == (*clips, *alone["object_color"], *alone["table_texture"], *moving)
+        (sky,), (objects,) = alone["background_color"], alone["object_color"]
+        both = (replace(sky, with_objects=True), replace(objects, with_sky=True))
+        assert color == (*both, *alone["table_texture"])
+        assert video == (*alone["background_video"], objects, *alone["table_texture"], *alone["moving_light"])
 
 
 def test_other_objects_are_those_of_rl_vigens_files() -> None:
