@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.errors import HarnessError, UsageError, unknown
-from results.store import CorruptRowsError
+from results.store import CorruptRowsError, RowStore
+
+if TYPE_CHECKING:
+    from harness.assets import FoundAsset
 
 app = typer.Typer(
     add_completion=False,
@@ -104,10 +107,13 @@ def run_command(
 
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
+    from harness.run import execute, mixed_code
+
     if not quiet:
         _announce(plan)
-    from harness.run import execute
-
+    _caution(plan.found.values())
+    if note := mixed_code(plan, RowStore(plan.folder / "rows")):
+        typer.echo(f"Note: {note}", err=True)
     try:
         execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
@@ -116,11 +122,15 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
 
 
 def _announce(plan: Any) -> None:
-    """Says before the work what will be done, and what stands in for the real thing."""
+    """Says before the work what will be done."""
     tasks = ", ".join(task.task for task in plan.tasks)
     typer.echo(f"Run {plan.run_id} in {plan.folder}", err=True)
     typer.echo(f"{plan.agent.name} on {plan.suite.name}: {tasks}; device {plan.device}", err=True)
-    for found in plan.found.values():
+
+
+def _caution(assets: Iterable[FoundAsset]) -> None:
+    """Says before the work what stands in for the real thing; never left out, however quiet the rest."""
+    for found in assets:
         if found.stand_in:
             typer.echo(found.stand_in_sentence(), err=True)
         elif found.note:
@@ -218,6 +228,8 @@ def preview_command(
 ) -> None:
     """Draw every task and setting of a suite, as the agent sees them, into one PNG; or one task into a GIF."""
     from harness.assets import AssetStore
+    from harness.files import check_target
+    from harness.plan import find_assets
     from harness.registry import add_shifts, load_suite
     from harness.spec import check_profile
 
@@ -228,11 +240,9 @@ def preview_command(
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
     check_profile(profile)
+    check_target(path)
     store = AssetStore.from_environment(assets, allow_stand_ins=True)
-    for name in chosen.assets:
-        found = store.find(name)
-        if found.stand_in:
-            typer.echo(found.stand_in_sentence(), err=True)
+    _caution(find_assets(store, chosen).values())
     from harness.preview import STRIP_STEPS, contact_sheet, episode_strip
 
     if gif is None:

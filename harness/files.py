@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import WorkError
+from harness.errors import UsageError, WorkError
 
 
 @contextmanager
@@ -29,6 +29,22 @@ def disk_errors(what: str) -> Iterator[None]:
             error.errno or 0, error.strerror or str(error)
         )
         raise WorkError(f"Cannot write {what}: {reason}. What was finished before is kept.") from error
+
+
+def check_target(path: Path) -> None:
+    """Checks before any work that a file can be written, by opening it; leaves what is there as it is.
+
+    Raises:
+      UsageError: if it cannot.
+    """
+    is_new = not path.exists()
+    try:
+        with open(path, "ab"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"Cannot write '{path}' ({error.strerror or error}).") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -119,7 +119,8 @@ def make_plan(options: RunOptions) -> RunPlan:
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
-    found = _find_assets(store, suite, agent, plans, bool(policies))
+    # A checkpoint carries what it was trained with.
+    found = find_assets(store, suite, () if policies else _agent_assets(agent, plans))
     outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
     plans = tuple(_with_hash(plan, agent, found, policies, outside) for plan in plans)
     plan = RunPlan(
@@ -364,17 +365,21 @@ def _any_policy(policies: Mapping[tuple[str, int], PolicySource], task: str) -> 
     return next((policy for (name, _), policy in policies.items() if name == task), None)
 
 
-def _find_assets(
-    store: AssetStore, suite: Suite, agent: AgentSpec, plans: Sequence[TaskPlan], given: bool
-) -> Mapping[str, FoundAsset]:
-    names = dict.fromkeys(suite.assets)
-    if not given:  # a checkpoint carries what it was trained with
-        for plan in plans:
-            names.update(dict.fromkeys(agent.required_assets(agent.config(**plan.config))))
-    found = {name: look_up(store, name) for name in names}
+def find_assets(store: AssetStore, suite: Suite, more: Iterable[str] = ()) -> Mapping[str, FoundAsset]:
+    """Looks up what a suite needs, and more by name, and lets its shifts look closer.
+
+    Raises:
+      MissingAssetError: for what is absent, as a whole or in part, and has no stand-in.
+      CorruptAssetError: for a file that is not what the manifest says.
+    """
+    found = {name: look_up(store, name) for name in dict.fromkeys([*suite.assets, *more])}
     for shift in (shift for setting in suite.all_settings for shift in setting.shifts):
         shift.check_assets(found)
     return MappingProxyType(found)
+
+
+def _agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan]) -> list[str]:
+    return [name for plan in plans for name in agent.required_assets(agent.config(**plan.config))]
 
 
 def look_up(store: AssetStore, name: str) -> FoundAsset:
@@ -403,9 +408,7 @@ def _with_hash(
 
 def _run_id(plan: RunPlan, own_assets: Sequence[str]) -> str:
     """Same facts, same run: tasks, seeds, episodes and added settings may grow within a run, nothing else may."""
-    names = dict.fromkeys(own_assets)
-    for task in plan.tasks if plan.trains else ():
-        names.update(dict.fromkeys(plan.agent.required_assets(plan.agent.config(**task.config))))
+    names = dict.fromkeys([*own_assets, *(_agent_assets(plan.agent, plan.tasks) if plan.trains else ())])
     facts = {
         "suite": [plan.suite.name, plan.suite.version],
         "agent": [plan.agent_name, plan.agent.version],

@@ -119,6 +119,56 @@ def test_a_gif_of_one_task(harness: Callable[..., tuple[int, str, str]]) -> None
         assert (image.format, image.n_frames) == ("GIF", 5)
 
 
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("contact_sheet", "episode_strip"):
+        monkeypatch.setattr(f"harness.preview.{name}", lambda *_, **__: pytest.fail("something was drawn"))
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_preview_looks_closer_at_its_files_before_it_draws(harness: Callable[..., tuple[int, str, str]]) -> None:
+    frames = Path("mine/DAVIS/JPEGImages/480p/bear")
+    frames.mkdir(parents=True)
+    Image.new("RGB", (854, 480)).save(frames / "00000.jpg")
+    status, _, err = harness("preview", "--suite", "distracting_cs", "--assets", "mine")
+    assert status == 2
+    assert "DAVIS videos" in err
+
+
+@pytest.mark.usefixtures("no_drawing")
+@pytest.mark.parametrize("arguments", [("--out", "folder.png"), (*GIF[3:4], "folder.gif", "--task", "dot_reach")])
+def test_a_preview_tries_its_file_before_it_draws(
+    arguments: tuple[str, ...], harness: Callable[..., tuple[int, str, str]]
+) -> None:
+    Path(arguments[1]).mkdir()  # the one target that root cannot write either
+    status, _, err = harness("preview", *DOTS, *arguments)
+    assert (status, err) == (2, f"error: Cannot write '{arguments[1]}' (Is a directory).\n")
+
+
+def test_quiet_is_not_silent_about_stand_ins(
+    harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HARNESS_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("harness.run.execute", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "_run_table", lambda *_: "table")
+    status, out, err = harness("run", *DOTS, "--agent", "pieg", "--quiet")
+    assert (status, out) == (0, "table\n")
+    assert [line.split()[0] for line in err.splitlines()] == ["STAND-IN:"] * 2
+    assert "'resnet18'" in err
+
+
+def test_a_run_of_two_codes_is_told_before_the_work(
+    harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.run.mixed_code", lambda plan, store: f"delete {store.folder}")
+    monkeypatch.setattr("harness.run.execute", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "_run_table", lambda *_: "table")
+    _, _, err = harness(*RUN)
+    assert err.startswith("Note: delete runs/dots-seeker-quick-")
+    assert err.endswith("/rows\n")
+
+
 def test_a_file_of_ones_own_that_does_not_import_is_named(harness: Callable[..., tuple[int, str, str]]) -> None:
     for number, text in enumerate(("def broken(:\n", "import no_such_package_anywhere\n", "1 / 0\n")):
         Path(f"own_broken_{number}.py").write_text(text)
@@ -196,11 +246,11 @@ def test_lists_are_the_same_for_people_and_machines(
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "suites"]])
 def test_help_and_lists_start_quickly(arguments: list[str]) -> None:
-    """The bound is loose because test machines are busy; what keeps it fast is the test of imports."""
+    """Half a second is the promise; CPU time, and the least of three, because test machines are busy."""
     times = []
     for _ in range(3):
         started = os.times()
         subprocess.run([sys.executable, "-m", "harness", *arguments], check=True, capture_output=True)
         ended = os.times()
         times.append(ended.children_user + ended.children_system - started.children_user - started.children_system)
-    assert min(times) < 1.0
+    assert min(times) < 0.5

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import WorkError
-from harness.files import commit_folder, disk_errors, sha256_of, write_json
+from harness.errors import UsageError, WorkError
+from harness.files import check_target, commit_folder, disk_errors, sha256_of, write_json
 
 
 def test_json_is_replaced_as_one_step(tmp_path: Path) -> None:
@@ -27,6 +27,17 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_target_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+    check_target(tmp_path / "new.png")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "old.png").write_bytes(b"old")
+    check_target(tmp_path / "old.png")
+    assert (tmp_path / "old.png").read_bytes() == b"old"
+    for wrong in (tmp_path, tmp_path / "no" / "x.png", tmp_path / "old.png" / "x.png"):
+        with pytest.raises(UsageError, match="Cannot write"):
+            check_target(wrong)
 
 
 def test_a_folder_replaces_another(tmp_path: Path) -> None:
