@@ -7,7 +7,7 @@ setting; see docs/agents.md.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ BatchNormMode = Literal["batch", "running"]
 
 class Config(drqv2.Config):
     """Settings of PIE-G; defaults from gemcollector/PIE-G cfgs/piegconfig.yaml and pieg.py."""
+
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("bn_eval_clean", "bn_eval_shift")
 
     feature_dim: int = Field(256, ge=1)
     representation_dim: int = Field(1024, ge=1)  # width of the trained projection behind the frozen network

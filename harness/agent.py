@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,7 +87,12 @@ class Agent(Policy, Protocol):
 
 
 class Config(BaseModel):
-    """Base of agents' settings: frozen, and a key that does not exist is an error."""
+    """Base of agents' settings: frozen, and a key that does not exist is an error.
+
+    `evaluation_settings` names those that act when a trained policy is evaluated; no other can be set with one.
+    """
+
+    evaluation_settings: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

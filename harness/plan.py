@@ -115,6 +115,8 @@ def make_plan(options: RunOptions) -> RunPlan:
     policies = _given_policies(options, agent, suite, asked)
     device = choose_device(options.device)
     threads = _positive("threads", options.threads, preset.threads)
+    if not agent.learns or policies:
+        threads = 1  # as every evaluation takes, see `jobs.EVALUATION_THREADS`
     store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins, held_out=suite.held_out)
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
@@ -230,22 +232,47 @@ def split_settings(pairs: Sequence[str]) -> tuple[dict[str, Any], dict[str, int]
 
 
 def make_config(agent: AgentSpec, task: str, preset: str, given: Mapping[str, Any], base: Mapping[str, Any]) -> Config:
-    """The agent's settings: `base`, its own for the task, the preset's, then the user's, later ones winning.
+    """The agent's settings: its own for the task, the preset's, then the user's, later ones winning.
 
+    Args:
+      agent: whose settings.
+      task: one of the suite's tasks.
+      preset: name of a preset.
+      given: what the user set.
+      base: the settings a policy was trained with, instead of the task's and the preset's; empty to train.
     Raises:
-      UsageError: for a setting that does not exist or a value out of range, in one sentence.
+      UsageError: for a setting that does not exist, a value out of range, or one that a trained policy cannot have any
+        more, in one sentence.
     """
     for key in given:
         if key not in agent.config.model_fields:
             raise unknown(f"setting of agent {agent.name}", key, agent.config.model_fields)
     merged = dict(base) if base else {**agent.task_settings.get(task, {}), **agent.preset_settings.get(preset, {})}
     try:
-        return agent.config(**{**merged, **given})
+        config = agent.config(**{**merged, **given})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "these settings"
         shown = "" if not first["loc"] else f" (got {first['input']!r})"
         raise UsageError(f"Agent {agent.name}, {where}: {first['msg']}{shown}.") from error
+    if base:
+        _check_acts_at_evaluation(agent, config, given, base)
+    return config
+
+
+def _check_acts_at_evaluation(
+    agent: AgentSpec, config: Config, given: Mapping[str, Any], trained: Mapping[str, Any]
+) -> None:
+    """Refuses to call a policy trained with what it was not trained with."""
+    allowed = config.evaluation_settings
+    values = config.model_dump(mode="json")  # as a record holds them
+    changed = [key for key in given if key not in allowed and values[key] != trained.get(key)]
+    if changed:
+        key, others = changed[0], f"; it takes {', '.join(allowed)}" if allowed else ""
+        raise UsageError(
+            f"--set {key} acts in training alone, and --checkpoint evaluates a policy of {agent.name} that was trained "
+            f"with {trained.get(key)!r}{others}."
+        )
 
 
 def choose_device(name: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -25,8 +25,11 @@ from harness.testing import SUITE, DotReach
 class LearnerConfig(Config):
     """What tests need to turn."""
 
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("gain",)
+
     rate: float = Field(0.01, gt=0, le=1)
     delay_sec: float = Field(0.0, ge=0)  # sleep per update
+    gain: float = Field(1.0, ge=0)  # of actions without exploration
     fail_at_step: int = -1
     die_once: str = ""  # a file: if it is absent, the worker makes it and dies (tests of the watchdog)
 
@@ -45,7 +48,7 @@ class Learner:
 
     def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
         features = observations.reshape(len(observations), -1) / 255 - 0.5
-        actions = np.tanh(features @ self._weights.T)
+        actions = np.tanh(features @ self._weights.T) * (1.0 if explore else self._config.gain)
         if explore:
             actions = actions + 0.3 * self._rng.normal(size=actions.shape)
         return np.clip(actions, -1, 1).astype(np.float32)

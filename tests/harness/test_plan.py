@@ -81,6 +81,12 @@ def test_whatever_moves_a_score_makes_another_run(changes: dict[str, object]) ->
     assert make_plan(options(**changes)).run_id != make_plan(options()).run_id
 
 
+def test_threads_of_training_are_nothing_to_what_does_not_train() -> None:
+    plans = [make_plan(options(agent="harness.testing:SEEKER", threads=threads)) for threads in (None, 2)]
+    assert plans[0].run_id == plans[1].run_id
+    assert {plan.threads for plan in plans} == {1}
+
+
 def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
     def hashes(**changes: object) -> set[str]:
         return {task.config_hash for task in make_plan(options(**changes)).tasks}

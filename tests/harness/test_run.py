@@ -392,6 +392,45 @@ def test_policies_of_one_run_serve_another(tmp_path: Path) -> None:
     assert {(row.task, row.train_seed) for row in only_one.rows()} == {("dot_stay", 1)}
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one task."""
+    return run(tmp_path_factory.mktemp("trained"), tasks=["dot_stay"], settings=["rate=0.02"]).folder.parent
+
+
+def given(trained: Path, **changes: object) -> RunOptions:
+    return RunOptions(**{"suite": DOTS, "agent": LEARNER, "device": "cpu", "checkpoint": trained, **changes})
+
+
+def test_a_policy_keeps_what_it_was_trained_with(trained: Path) -> None:
+    with pytest.raises(UsageError, match=r"^--set rate acts in training alone.* trained with 0\.02; it takes gain\.$"):
+        make_plan(given(trained, settings=["rate=0.5"]))
+    plain, same = make_plan(given(trained)), make_plan(given(trained, settings=["rate=0.02"]))
+    assert (plain.run_id, plain.tasks) == (same.run_id, same.tasks)
+    own = json.loads((trained / "record.json").read_text())["tasks"][0]
+    assert (dict(plain.tasks[0].config), plain.tasks[0].config_hash) == (own["config"], own["config_hash"])
+
+
+def test_a_policy_takes_what_acts_at_evaluation(trained: Path, tmp_path: Path) -> None:
+    plain, still = (run(tmp_path, checkpoint=trained, frames=None, settings=s) for s in ((), ("gain=0",)))
+    assert plain.folder != still.folder
+    assert {row.checkpoint for row in plain.rows()} == {row.checkpoint for row in still.rows()}
+    assert not {row.config_hash for row in plain.rows()} & {row.config_hash for row in still.rows()}
+    assert [row.episode_return for row in plain.rows()] != [row.episode_return for row in still.rows()]
+    record = json.loads((still.folder.parent / "record.json").read_text())
+    config = load_policy_source(trained / "train" / "dot_stay-seed0" / "policy").provenance["config"]
+    assert record["tasks"][0]["config"] == {**config, "gain": 0.0}
+
+
+@pytest.mark.parametrize("changes", [{"threads": 2}, {"preset": "laptop"}, {"preset": "paper", "threads": 3}])
+def test_what_only_training_takes_makes_no_other_measurement_of_a_policy(
+    changes: dict[str, object], trained: Path
+) -> None:
+    plain, other = make_plan(given(trained)), make_plan(given(trained, **changes))
+    assert (other.run_id, other.threads) == (plain.run_id, 1)
+    assert [task.config_hash for task in other.tasks] == [task.config_hash for task in plain.tasks]
+
+
 def test_a_policy_of_another_task_is_refused(tmp_path: Path) -> None:
     store = run(tmp_path, tasks=["dot_stay"])
     with pytest.raises(CheckpointError, match="holds a policy for dot_stay, not for dot_reach"):
