@@ -51,8 +51,8 @@ class BoundShift:
         """Frees what the shift holds, and undoes it.
 
         Once the shifts of a setting are closed, the last one first, the next picture of a simulation that is still open
-        is byte for byte the picture in training of the same physics state. That holds for every shift that does not
-        change shapes (`changes_shapes`).
+        is byte for byte the picture in training of the same physics state. That holds for every setting of looks alone
+        (`Setting.looks_alone`).
         """
 
 
@@ -60,14 +60,25 @@ class BoundShift:
 class Shift:
     """The change between training and test, as a frozen object with behaviour.
 
-    Subclasses add their own parameters. A shift changes what is seen (or shapes, where the suite says so); it
-    never touches the physics state or the reward, and it never reads the agent.
+    Subclasses add their own parameters. A shift changes what is seen; it never touches the physics state or the reward,
+    and it never reads the agent. One that changes what things are says so: `changes_shapes`, or `changes_physics` if
+    masses and their like change but nothing that is seen.
 
     `sets` names what it overwrites, fields of the model mostly; another shift that does so too would undo it, so the
     two cannot be combined.
     """
 
     sets: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def changes_shapes(self) -> bool:
+        """Whether things that can be touched get other shapes."""
+        return False
+
+    @property
+    def changes_physics(self) -> bool:
+        """Whether things get other masses and look the same."""
+        return False
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -104,6 +115,11 @@ class Setting:
     @property
     def assets(self) -> tuple[str, ...]:
         return tuple(name for shift in self.shifts for name in shift.assets)
+
+    @property
+    def looks_alone(self) -> bool:
+        """Whether the same actions lead to the same states and rewards as in training."""
+        return not any(shift.changes_shapes or shift.changes_physics for shift in self.shifts)
 
 
 TRAIN = Setting("train")

@@ -1,4 +1,4 @@
-"""Adroit hand tasks under RL-ViGen's visual factors, each easy and hard."""
+"""Adroit hand tasks under RL-ViGen's factors, each easy and hard."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from suites.shifts.camera import CameraJitter
 from suites.shifts.lighting import LightColor, LightOffset, MovingLight
 from suites.shifts.object_color import SceneColor
 from suites.shifts.other_object import OtherObject
+from suites.shifts.physics import Physics
 from suites.shifts.sky import SkyColor, SkyVideo
 from suites.shifts.table_texture import TableTexture
 
-# Relocate is left out: its table is invisible, and RL-ViGen measures these three.
+# Relocate is left out: RL-ViGen measures these three only, and relocate's table is invisible in its files, too.
 TASKS = ("door", "hammer", "pen")
 
 # Of RL-ViGen's ten and ten, those that the simulators' packages bring: marble2 (easy) and city1 to 3 (hard) are absent.
@@ -64,6 +65,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
         Setting(f"light_{level}", light),
         Setting(f"moving_light_{level}", (moving,)),
         Setting(f"camera_{level}", (CAMERA_EASY if easy else CAMERA_HARD,)),
+        Setting(f"physics_{level}", (Physics(level),)),
     )
 
 
@@ -83,7 +85,7 @@ SUITE = Suite(
         metric="success",
         task_episode_frames={"pen": adroit.PEN_EPISODE_FRAMES},
     ),
-    description="Adroit hand tasks, sparse reward, under RL-ViGen's factors: colours, video, light, camera, objects.",
+    description="Adroit hand tasks, sparse reward, under RL-ViGen's factors: colours, video, light, camera, masses.",
     source="Yuan et al. 2023 (RL-ViGen, arXiv 2307.10224), gemcollector/RL-ViGen@353b4a9 (branch ViGen-adroit)",
     published_suite="adroit_vigen",
     published_note=(
