@@ -18,7 +18,7 @@ from results.published import load_published
 from suites.domains.adroit_protocol import TASKS
 from suites.shifts.camera import CameraJitter
 from suites.shifts.color import stand_in_table
-from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, moves
+from suites.shifts.lighting import LightDirection, LightPosition, moves
 from suites.shifts.new_object import SHAPES, NewObject
 from suites.shifts.object_color import ObjectColor, drawn_color
 from suites.shifts.scene import draws
@@ -250,25 +250,46 @@ def test_moving_light_bounces() -> None:
     env.close()
 
 
-def test_vigens_offsets_stay_in_their_bounds() -> None:
+@pytest.mark.parametrize(
+    ("level", "offset", "color", "camera"),
+    [
+        ("easy", (0.5, 0.5, 0.2), (0.1, 0.7, 1.4), (0.03, 0.03, -4, 4)),
+        ("hard", (1.0, 1.0, 0.5), (0.2, 0.4, 2.5), (0.07, 0.08, -10, 9)),
+    ],
+)
+def test_vigens_offsets_fill_their_bounds(level: str, offset: tuple, color: tuple, camera: tuple) -> None:
+    """Of the suite's own settings: nothing beyond the published bounds, and something near each of them."""
     nominal = make("pen", "train", VIGEN, draw=False).simulation.model
-    shifts = (LightOffset((1.0, 1.0, 0.5)), LightColor(0.2, 0.4, 2.5), CameraJitter(0.07, 0.08, -10, 10))
-    env = make("pen", Setting("x", shifts), VIGEN, draw=False)
-    fovs = set()
-    for number in range(100):
-        env.reset(seed=0, options={"episode": number})
-        model = env.simulation.model
-        assert (np.abs(model.light_pos - nominal.light_pos) <= (1.0, 1.0, 0.5)).all()
-        assert (model.light_diffuse >= 0.4 * 0.5 - 1e-6).all()
-        assert (model.light_diffuse <= 2.5 * 0.9 + 1e-6).all()
-        moved = model.cam_pos - nominal.cam_pos
-        assert np.abs(moved).max() <= 0.07 + 1e-12
-        np.testing.assert_allclose(moved, moved[:1].repeat(model.ncam, 0), atol=1e-12)  # one draw for all
-        np.testing.assert_allclose(np.linalg.norm(model.cam_quat, axis=1), 1.0)
-        fovs.add(int(model.cam_fovy[0]) - 45)
-    assert min(fovs) >= -10
-    assert max(fovs) <= 9
-    assert len(fovs) > 15
+    drawn: dict[str, list[np.ndarray]] = {"light_pos": [], "light_diffuse": [], "cam_pos": [], "cam_fovy": []}
+    quaternions = []
+    for name in ("light", "camera"):
+        env = make("pen", f"{name}_{level}", VIGEN, draw=False)
+        for number in range(200):
+            env.reset(seed=0, options={"episode": number})
+            model = env.simulation.model
+            for field in drawn:
+                if field.startswith(name[:3]):
+                    drawn[field].append(getattr(model, field) - getattr(nominal, field))
+            if name == "camera":
+                np.testing.assert_allclose(np.linalg.norm(model.cam_quat, axis=1), 1.0)
+                quaternions.append(model.cam_quat - nominal.cam_quat)
+    moved, placed, zoomed = (np.array(drawn[field]) for field in ("light_pos", "cam_pos", "cam_fovy"))
+    diffuse = np.array(drawn["light_diffuse"])[:, 0] + 0.7  # one lamp
+    place, turn, narrowest, widest = camera
+    for offsets, bound in ((moved, np.array(offset)), (placed, place)):
+        assert (np.abs(offsets) <= np.add(bound, 1e-12)).all()
+        assert (np.abs(offsets).max(axis=(0, 1)) > 0.9 * np.array(bound)).all()
+        np.testing.assert_allclose(offsets, offsets[:, :1].repeat(offsets.shape[1], 1), atol=1e-12)  # one draw for all
+    spread, low, high = color
+    assert (low * (0.7 - spread) - 1e-6 <= diffuse).all()
+    assert (diffuse <= high * (0.7 + spread) + 1e-6).all()
+    factor = diffuse.mean(axis=1) / 0.7  # the offsets' mean spreads a third of them
+    assert factor.min() < low + 0.1 * (high - low)
+    assert factor.max() > high - 0.15 * (high - low)
+    tint = diffuse.max(axis=1) - diffuse.min(axis=1)
+    assert 1.2 * spread * (low + high) / 2 * 0.6 < tint.mean() < 1.2 * spread * (low + high) / 2
+    assert set(np.unique(zoomed)) == set(range(narrowest, widest + 1))
+    assert 0.5 * turn < np.abs(quaternions).max() < 2.2 * turn  # before it is a unit quaternion again, `turn` at most
 
 
 def test_rows_tell_the_poses_of_the_cameras_that_are_drawn() -> None:
