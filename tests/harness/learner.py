@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from harness.agent import AgentContext, AgentSpec, Config, Transition
 from harness.errors import CheckpointError
+from harness.rollout import first_pixels_digest
 from harness.simulation import StepResult
 from harness.spec import Shift
 from harness.testing import SUITE, DotReach
@@ -31,6 +32,7 @@ class LearnerConfig(Config):
     delay_sec: float = Field(0.0, ge=0)  # sleep per update
     gain: float = Field(1.0, ge=0)  # of actions without exploration
     fail_at_step: int = -1
+    log: str = ""  # the file a recorder writes
     die_once: str = ""  # a file: if it is absent, the worker makes it and dies (tests of the watchdog)
 
 
@@ -128,6 +130,47 @@ DYING = AgentSpec(
     config=LearnerConfig,
     learns=False,
 )
+
+
+class Recorder:
+    """Acts with zeros and notes for every episode what it saw first and what it was told."""
+
+    def __init__(self, log: Path, action_size: int) -> None:
+        self._log, self._size = log, action_size
+        self._told: dict[str, Any] | None = None
+
+    def begin_episode(self, **told: Any) -> None:
+        self._told = told
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        if self._told is not None:
+            with open(self._log, "a") as file:
+                file.write(json.dumps({"first_pixels": first_pixels_digest(observations[0]), **self._told}) + "\n")
+            self._told = None
+        return np.zeros((len(observations), self._size))
+
+
+def make_recorder(context: AgentContext, config: LearnerConfig) -> Recorder:
+    return Recorder(Path(config.log), int(np.prod(context.action_space.shape)))
+
+
+RECORDER = AgentSpec(
+    name="recorder",
+    version=1,
+    maker="tests.harness.learner:make_recorder",
+    description="notes what it is told",
+    source="tests",
+    config=LearnerConfig,
+    learns=False,
+)
+
+
+def told_shifted(log: Path, settings: Mapping[str, str]) -> set[tuple[str, bool]]:
+    """The (setting, shifted) of a recorder's episodes; `settings` knows a setting by the first pixels."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["first_pixels"] for line in lines} == set(settings)
+    assert all(line["evaluation"] for line in lines)
+    return {(settings[line["first_pixels"]], line["shifted"]) for line in lines}
 
 
 class NanReward(DotReach):

@@ -15,6 +15,7 @@ from harness.plan import RunOptions, make_plan
 from harness.run import execute
 from harness.testing import SUITE
 from results.rows import COLUMNS
+from tests.harness.learner import Recorder, told_shifted
 
 
 def right(observations: np.ndarray) -> np.ndarray:
@@ -37,6 +38,12 @@ def test_it_equals_what_the_command_measures(tmp_path: Path) -> None:
     ran = {(r.task, r.setting, r.episode): r.episode_return for r in execute(make_plan(options), quiet=True).rows()}
     here = harness.evaluate(right, SUITE, episodes=2)
     assert ran == {(r.task, r.setting, r.episode): r.episode_return for r in here.itertuples()}
+
+
+def test_a_policy_is_told_which_settings_are_shifted(tmp_path: Path) -> None:
+    frame = harness.evaluate(Recorder(tmp_path / "log", 2), SUITE, episodes=2)
+    settings = dict(zip(frame["first_pixels"], frame["setting"], strict=True))
+    assert told_shifted(tmp_path / "log", settings) == {("train", False), ("backdrop", True)}
 
 
 def test_tasks_and_settings_can_be_chosen() -> None:

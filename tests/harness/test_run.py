@@ -25,6 +25,7 @@ from harness.run import execute, mixed_code
 from harness.train import read_train_log
 from results.rows import Row, to_dict
 from results.store import RowStore
+from tests.harness.learner import told_shifted
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
@@ -260,6 +261,13 @@ def test_a_worker_that_dies_in_evaluation_reports_no_episode_twice(tmp_path: Pat
     assert marker.exists()
     assert [row.episode for row in store.rows("dot_stay", "train")] == list(range(7))
     assert all(path.suffix == ".parquet" for path in store.folder.iterdir())
+
+
+def test_an_agent_is_told_which_settings_are_shifted(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    store = run(tmp_path / "runs", agent="tests.harness.learner:RECORDER", frames=None, settings=[f"log={log}"])
+    settings = {row.first_pixels: row.setting for row in store.rows()}
+    assert told_shifted(log, settings) == {("train", False), ("backdrop", True)}
 
 
 def test_rewards_that_are_not_numbers_end_in_one_sentence(tmp_path: Path) -> None:

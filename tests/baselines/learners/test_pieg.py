@@ -77,24 +77,39 @@ def test_an_action_does_not_depend_on_the_rest_of_the_batch(shifted: bool) -> No
     assert np.ptp(together, axis=0).min() > 1e-3
 
 
+def reference_norm(norm: torch.nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+    """Torch's own BatchNorm in train mode, with the trained scale and offset and no memory."""
+    fresh = torch.nn.BatchNorm2d(x.shape[1], eps=norm.eps, dtype=torch.float64).train()
+    fresh.load_state_dict({**fresh.state_dict(), "weight": norm.weight, "bias": norm.bias})
+    return fresh(x)
+
+
+def reference_action(agent: PIEG, observation: np.ndarray) -> np.ndarray:
+    """The action for one observation uint8 (9, H, W), BatchNorm over its three frames; written out once more."""
+    network, relu = agent.encoder.backbone, torch.relu
+    x = torch.from_numpy(observation).double().reshape(3, 3, *observation.shape[1:]) / 255 - 0.5
+    x = torch.nn.MaxPool2d(3, 2, 1)(relu(reference_norm(network.bn1, network.conv1(x))))
+    for block in [*network.layer1, *network.layer2]:
+        out = relu(reference_norm(block.bn1, block.conv1(x)))
+        out = reference_norm(block.bn2, block.conv2(out))
+        shortcut = x if block.downsample is None else reference_norm(block.downsample[1], block.downsample[0](x))
+        x = relu(out + shortcut)
+    fused = torch.cat([x[1], x[2], x[1] - x[0], x[2] - x[1]]).flatten()[None]
+    return agent.actor(agent.encoder.projection(fused))[0].detach().numpy()
+
+
 def test_batch_statistics_are_those_of_the_observations_three_frames() -> None:
-    agent = make()
+    backbone, rng = small_backbone(), torch.Generator().manual_seed(3)
+    for norm in (module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5, rng)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5, rng)
+    agent = PIEG(make_context(), pieg.Config(**SMALL), backbone=backbone, dtype=torch.float64)
     begin(agent, evaluation=True, shifted=True)
-    found = agent.act(pixels(1), explore=False)
-    backbone = agent.encoder.backbone
-    frames = torch.from_numpy(pixels(1)).float().reshape(3, 3, 24, 24) / 255 - 0.5
-    first = backbone.conv1(frames)
-    mean, var = first.mean((0, 2, 3)), first.var((0, 2, 3), correction=0)
-    backbone.bn1.running_mean.copy_(mean)
-    backbone.bn1.running_var.copy_(var)
-    for name, module in backbone.named_modules():
-        if isinstance(module, torch.nn.BatchNorm2d) and name != "bn1":
-            module.momentum, module.training = 1.0, True
-    # Only the first layer is put by hand; that the others follow is in the network's own test.
-    stem = backbone.bn1.eval()(first)
-    normed = (first - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
-    torch.testing.assert_close(stem, normed * backbone.bn1.weight[:, None, None] + backbone.bn1.bias[:, None, None])
-    assert np.isfinite(found).all()
+    observations = pixels(3)
+    expected = [reference_action(agent, observation) for observation in observations]
+    np.testing.assert_allclose(agent.act(observations, explore=False), expected, atol=1e-6)  # actions are float32
+    begin(agent, evaluation=True, shifted=False)
+    assert np.abs(agent.act(observations, explore=False) - expected).max() > 1e-2
 
 
 def test_training_with_running_statistics_moves_nothing() -> None:
