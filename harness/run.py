@@ -105,10 +105,12 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
     unlike = set().union(*(revisions for revisions in trained.values() if len(revisions) > 1))
     if len(measured) < 2 and not unlike:
         return None
-    remedy = f"{plan.folder} (it trains again)" if unlike else f"{store.folder} (trained policies stay)"
+    kept = " (trained policies stay)" if plan.trains else ""
+    remedy = f"{plan.folder} (it trains again)" if unlike else f"{store.folder}{kept}"
     return (
-        f"This run is of more than one code ({', '.join(sorted(measured | unlike))}), so its table has lines (a), (b): "
-        f"to measure it anew by the code as it is, delete {remedy}, or give another folder with --runs."
+        f"More than one version of the code measures this run ({', '.join(sorted(measured | unlike))}), so its table "
+        f"has lines (a), (b): to measure it anew by the code as it is, delete {remedy}, or give another folder with "
+        "--runs."
     )
 
 
