@@ -6,11 +6,12 @@ four workers with a quarter of the episodes each, and single frames instead of s
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -34,15 +35,65 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Episode:
-    """A finished episode of L steps; the arrays may lie in files."""
+class FrameFile:
+    """Frames in a `.npy` file that is opened per read: a mapping each would use up the descriptors a process may have.
 
-    frames: np.ndarray  # uint8 (L + k, 3, H, W): the first stack as it was, then one frame per step
+    The published budgets finish a thousand episodes and more, and `ulimit -n` is 1024 on most systems.
+    """
+
+    path: Path
+    offset: int  # bytes before the first frame
+    shape: tuple[int, ...]  # of the uint8 array, C order
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape)
+
+    def copy(self, *parts: tuple[int, np.ndarray]) -> None:
+        """Fills each array with as many frames from its start on.
+
+        Args:
+          parts: (index of the first frame, contiguous uint8 array of frames) each.
+        Raises:
+          CheckpointError: if the file is gone or has become shorter.
+          WorkError: if it cannot be read for another reason.
+        """
+        frame_bytes = math.prod(self.shape[1:])
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                for start, out in parts:
+                    if os.preadv(file.fileno(), [out.data], self.offset + start * frame_bytes) != out.nbytes:
+                        raise EOFError
+        except (OSError, EOFError) as error:
+            _cannot_read(self.path, error)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All frames, read into RAM."""
+        try:
+            frames = np.fromfile(self.path, np.uint8, self.nbytes, offset=self.offset)
+            return frames.reshape(self.shape)
+        except (OSError, ValueError) as error:
+            _cannot_read(self.path, error)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished episode of L steps."""
+
+    frames: np.ndarray | FrameFile  # uint8 (L + k, 3, H, W): the first stack as it was, then one frame per step
     steps: np.ndarray  # float32 (L, A + 2): action, reward, whether the step ended the task
 
     @property
     def num_bytes(self) -> int:
         return self.frames.nbytes + self.steps.nbytes
+
+    def copy_frames(self, *parts: tuple[int, np.ndarray]) -> None:
+        """Fills each array with as many frames from its start on; as `FrameFile.copy`."""
+        if isinstance(self.frames, FrameFile):
+            self.frames.copy(*parts)
+            return
+        for start, out in parts:
+            out[...] = self.frames[start : start + len(out)]
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -68,7 +119,7 @@ class Replay:
     Only finished episodes are sampled, and only those of at least `n_step` steps. When more than `capacity` steps
     are held, the oldest episodes go.
 
-    With a folder, every finished episode becomes two files that never change, memory-mapped for reading. What
+    With a folder, every finished episode becomes two files that never change; pixels are read from there. What
     counts is what the last checkpoint's record names: files of later episodes are overwritten when a killed run
     goes on from that checkpoint, and the files of an evicted episode are deleted one checkpoint late, so that the
     last complete checkpoint can always be resumed. Without a folder, episodes live in RAM and go into the checkpoint.
@@ -165,6 +216,9 @@ class Replay:
           indices: as `draw` returns them.
           dtype: of actions, rewards and discounts.
           pin: put the pixels into pinned memory, for a copy to the GPU that overlaps with work.
+        Raises:
+          CheckpointError: if the file of an episode is missing or damaged.
+          WorkError: if it cannot be read for another reason.
         """
         k, n = self._frame_stack, self._n_step
         first = self._episodes[int(indices[0, 0])].frames
@@ -174,8 +228,7 @@ class Replay:
         steps = np.empty((len(indices), n, self._episodes[int(indices[0, 0])].steps.shape[1]), np.float64)
         for row, (number, start) in enumerate(indices.tolist()):
             episode = self._episodes[number]
-            blocks[0, row] = episode.frames[start : start + k]
-            blocks[1, row] = episode.frames[start + n : start + n + k]
+            episode.copy_frames((start, blocks[0, row]), (start + n, blocks[1, row]))
             steps[row] = episode.steps[start : start + n]
         kept = np.ones_like(steps[..., -1]) if self._bootstrap_terminal else 1.0 - steps[..., -1]
         returns, left = n_step_return(steps[..., -2], self._discount * kept)
@@ -214,6 +267,7 @@ class Replay:
 
         Raises:
           CheckpointError: if an episode that counts is missing or damaged.
+          WorkError: if it cannot be read for another reason.
         """
         source = folder if record["in_checkpoint"] else self._folder
         if source is None:
@@ -290,12 +344,26 @@ def _write_episode(folder: Path, number: int, episode: Episode) -> None:
 
 
 def _read_episode(folder: Path, number: int, length: int, frame_stack: int) -> Episode:
+    """Reads an episode's steps, and where its frames lie."""
     frames_path, steps_path = _paths(folder, number)
     try:
-        frames = np.load(frames_path, mmap_mode="r", allow_pickle=False)
+        frames = np.load(frames_path, mmap_mode="r", allow_pickle=False)  # maps what it reads the header of
+    except (OSError, ValueError, EOFError) as error:
+        _cannot_read(frames_path, error)
+    try:
         steps = np.load(steps_path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"Episode {number} of the replay in {folder} is missing or damaged.") from error
-    if len(steps) != length or len(frames) != length + frame_stack or frames.dtype != np.uint8:
+        _cannot_read(steps_path, error)
+    usual = frames.dtype == np.uint8 and frames.flags.c_contiguous
+    if len(steps) != length or len(frames) != length + frame_stack or not usual:
         raise CheckpointError(f"Episode {number} of the replay in {folder} is not the one the checkpoint names.")
-    return Episode(frames, steps)
+    return Episode(FrameFile(frames_path, frames.offset, frames.shape), steps)
+
+
+def _cannot_read(path: Path, error: Exception) -> NoReturn:
+    """Tells a file that is not what was written from a system that does not let it be read."""
+    which = f"{int(path.name.split('.')[0])} of the replay in {path.parent}"
+    if isinstance(error, (FileNotFoundError, ValueError, EOFError)):
+        raise CheckpointError(f"Episode {which} is missing or damaged.") from error
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    raise WorkError(f"Cannot read episode {which}: {reason}.") from error

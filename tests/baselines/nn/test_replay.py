@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
+import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.nn.replay import Replay, n_step_return
+from baselines.nn.replay import FrameFile, Replay, n_step_return
 from harness.errors import AgentError, CheckpointError, WorkError
 
 STACK, SIZE, GAMMA = 3, 5, 0.99
@@ -189,7 +193,61 @@ def test_finished_files_never_change(tmp_path: Path) -> None:
     fill(replay, range(1, 3))
     assert len(contents) == 2
     assert all(path.read_bytes() == data for path, data in contents.items())
-    assert isinstance(replay._episodes[0].frames, np.memmap)
+    assert isinstance(replay._episodes[0].frames, FrameFile)
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """Lowers how many files this process may have open; gives the number that are left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use, left = max(map(int, os.listdir("/proc/self/fd"))), 8
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + left, hard))
+    yield left
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_any_number_of_episodes_needs_no_open_files(tmp_path: Path, few_files: int) -> None:
+    in_ram, in_files = make_replay(), make_replay(tmp_path)
+    for replay in (in_ram, in_files):
+        fill(replay, range(10 * few_files))
+    record = in_files.save(tmp_path / "checkpoint")
+    resumed = make_replay(tmp_path)
+    resumed.load(tmp_path / "checkpoint", record)
+    indices = in_ram.draw(200)
+    assert len(set(indices[:, 0])) > 2 * few_files
+    wanted = in_ram.gather(indices)
+    for replay in (in_files, resumed):
+        assert np.array_equal(replay.draw(200), indices)
+        assert all(torch.equal(a, b) for a, b in zip(replay.gather(indices), wanted, strict=True))
+
+
+def test_no_descriptor_left_is_not_called_damage(tmp_path: Path, few_files: int) -> None:
+    replay = make_replay(tmp_path)
+    fill(replay, range(1))
+    record = replay.save(tmp_path / "checkpoint")
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            for _ in range(10_000):
+                stack.enter_context(open(os.devnull))
+        for read in (
+            lambda: replay.gather(np.array([[0, 0]])),
+            lambda: make_replay(tmp_path).load(tmp_path / "checkpoint", record),
+        ):
+            with pytest.raises(WorkError, match=r"^Cannot read episode 0 of the replay in .*: Too many open files\.$"):
+                read()
+
+
+def test_files_that_vanish_or_shrink_while_in_use_are_told(tmp_path: Path) -> None:
+    replay = make_replay(tmp_path)
+    fill(replay, range(1))
+    frames = tmp_path / "00000000.frames.npy"
+    frames.write_bytes(frames.read_bytes()[:-1])
+    replay.gather(np.array([[0, 0]]))
+    with pytest.raises(CheckpointError, match=r"^Episode 0 of the replay in .* is missing or damaged\.$"):
+        replay.gather(np.array([[0, 5]]))
+    frames.unlink()
+    with pytest.raises(CheckpointError, match="missing or damaged"):
+        replay.gather(np.array([[0, 0]]))
 
 
 def test_damaged_or_missing_episodes_are_refused(tmp_path: Path) -> None:
