@@ -198,10 +198,11 @@ def test_finished_files_never_change(tmp_path: Path) -> None:
 
 @pytest.fixture
 def few_files() -> Iterator[int]:
-    """Lowers how many files this process may have open; gives the number that are left."""
+    """Lowers how many more files this process may open, and gives their number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    in_use, left = max(map(int, os.listdir("/proc/self/fd"))), 8
-    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + left, hard))
+    in_use, left = set(map(int, os.listdir("/proc/self/fd"))), 8
+    free = (number for number in itertools.count() if number not in in_use)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(free, left, None)), hard))
     yield left
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
