@@ -282,7 +282,8 @@ def _read_parquet(path: Path) -> list[Row]:
     if not path.exists():
         return []
     try:
-        table = pq.read_table(path, partitioning=None)
+        # From memory: pyarrow closes a file it was given by name only later, on a thread of its own.
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
         if set(table.column_names) != set(COLUMNS):
             raise ValueError(f"its columns are {table.column_names}")
         return [from_dict(values) for values in table.select(list(COLUMNS)).cast(schema()).to_pylist()]

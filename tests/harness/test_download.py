@@ -255,7 +255,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     if mount.returncode:
         pytest.skip("needs the right to mount a small disk")
     yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("size_known", [True, False])

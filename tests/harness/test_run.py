@@ -508,8 +508,7 @@ def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(tmp_path: Path) -> N
         assert len(run(tmp_path, frames=None, agent="harness.testing:SEEKER").rows()) == 12
         assert not [path for path in _open_files() if path.is_relative_to(tmp_path)]
     finally:
-        # Lazily: the memory of workers that are gone may be held a moment longer by the kernel's own scanners.
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def _open_files() -> list[Path]:

@@ -158,6 +158,14 @@ def test_a_damaged_parquet_file_is_named(tmp_path):
         store.rows()
 
 
+def test_reading_leaves_no_file_open(tmp_path):
+    path = _whole(tmp_path)
+    store = RowStore(tmp_path)
+    for _ in range(50):  # what a thread closes later is not seen every time
+        assert store.rows() == [ROW]
+        assert str(path) not in {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+
+
 def _whole(folder):
     store = RowStore(folder)
     store.append(ROW)
