@@ -48,10 +48,11 @@ def measured(suite: Suite) -> dict[str, Any]:
     return dict(zip(PIEG, (repeat, *numbers, protocol.eval_seed_offset, protocol.metric), strict=True))
 
 
-def settings(suite: Suite) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """Each shifted setting's shifts with all their parameters."""
+def check_settings(suite: Suite, expected: dict[str, list[tuple[str, dict[str, Any]]]]) -> None:
+    """Each shifted setting's shifts with all their parameters, in the order of the table."""
     assert (suite.train.name, suite.train.shifts) == ("train", ())
-    return {s.name: [(type(shift).__name__, asdict(shift)) for shift in s.shifts] for s in suite.settings}
+    found = {s.name: [(type(shift).__name__, asdict(shift)) for shift in s.shifts] for s in suite.settings}
+    assert list(found.items()) == list(expected.items())
 
 
 @pytest.mark.parametrize("level", ["easy", "hard"])
@@ -60,7 +61,7 @@ def test_color(level: str) -> None:
     assert (suite.version, suite.tasks, suite.published_suite) == (1, tuple(DMC_FRAMES), "dmcgb")
     assert measured(suite) == PIEG
     assert suite.protocol.train_frames == DMC_FRAMES
-    assert settings(suite) == {f"color_{level}": [("RandomColor", {"level": level})]}
+    check_settings(suite, {f"color_{level}": [("RandomColor", {"level": level})]})
 
 
 def test_colours_that_stand_in_have_the_published_spread() -> None:
@@ -79,7 +80,7 @@ def test_video(split: str, num_videos: int) -> None:
     assert (suite.version, suite.tasks, suite.published_suite) == (1, tuple(DMC_FRAMES), "dmcgb")
     assert measured(suite) == PIEG
     assert suite.protocol.train_frames == DMC_FRAMES
-    assert settings(suite) == {f"video_{split}": [("VideoBackground", {"split": split})]}
+    check_settings(suite, {f"video_{split}": [("VideoBackground", {"split": split})]})
     assert video.NUM_VIDEOS[split] == num_videos
     painted = {"skybox_rgb", "skybox_rgb2", "skybox_markrgb"}
     painted |= {"grid_rgb1", "grid_rgb2", "grid_markrgb"} if split == "hard" else set()
@@ -95,20 +96,23 @@ def test_dmcgb2() -> None:
     assert suite.protocol.train_frames == dict.fromkeys(DMC_FRAMES, 1_000_000)
     easy, hard = {"level": "easy"}, {"level": "hard"}
     film_easy, film_hard = ({"split": split, "hide_ground": False} for split in ("easy", "hard"))
-    assert settings(suite) == {
-        "rotate_easy": [("RandomRoll", easy)],
-        "rotate_hard": [("RandomRoll", hard)],
-        "shift_easy": [("LookAway", easy)],
-        "shift_hard": [("LookAway", hard)],
-        "rotate_shift_easy": [("LookAway", easy), ("RandomRoll", easy)],
-        "rotate_shift_hard": [("LookAway", hard), ("RandomRoll", hard)],
-        "color_easy": [("SequentialColor", easy)],
-        "color_hard": [("SequentialColor", hard)],
-        "video_easy": [("ProjectorVideo", film_easy)],
-        "video_hard": [("ProjectorVideo", {"split": "hard", "hide_ground": True})],
-        "color_video_easy": [("SequentialColor", easy), ("ProjectorVideo", film_easy)],
-        "color_video_hard": [("SequentialColor", hard), ("ProjectorVideo", film_hard)],
-    }
+    check_settings(
+        suite,
+        {
+            "rotate_easy": [("RandomRoll", easy)],
+            "rotate_hard": [("RandomRoll", hard)],
+            "shift_easy": [("LookAway", easy)],
+            "shift_hard": [("LookAway", hard)],
+            "rotate_shift_easy": [("LookAway", easy), ("RandomRoll", easy)],
+            "rotate_shift_hard": [("LookAway", hard), ("RandomRoll", hard)],
+            "color_easy": [("SequentialColor", easy)],
+            "color_hard": [("SequentialColor", hard)],
+            "video_easy": [("ProjectorVideo", film_easy)],
+            "video_hard": [("ProjectorVideo", {"split": "hard", "hide_ground": True})],
+            "color_video_easy": [("SequentialColor", easy), ("ProjectorVideo", film_easy)],
+            "color_video_hard": [("SequentialColor", hard), ("ProjectorVideo", film_hard)],
+        },
+    )
 
 
 def test_dmcgb2_s_turns_and_screens() -> None:
@@ -153,7 +157,7 @@ def test_distracting_cs() -> None:
     assert suite.protocol.train_frames == {**DMC_FRAMES, "reacher_easy": 3_100_000}
     shifts = ("DistractingBackground", "DistractingCamera", "DistractingColor")
     intensities = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-    assert settings(suite) == {f"distracting_{c:g}": [(name, {"intensity": c}) for name in shifts] for c in intensities}
+    check_settings(suite, {f"distracting_{c:g}": [(name, {"intensity": c}) for name in shifts] for c in intensities})
     assert [num_videos(c) for c in intensities] == [2, 2, 4, 6, 8, 60, 60, 60]
     assert list(VIDEOS) == DAVIS.split()
     assert distracting_color.STEP_SPREAD == 0.03
@@ -214,7 +218,7 @@ def test_jaco_deformed() -> None:
     assert measured(suite) == {**PIEG, "control_steps": 250}
     assert set(suite.protocol.train_frames.values()) == {3_100_000}
     arm, target = ("DeformedArm", {"amount": 1.0}), ("DeformedTarget", {"scale": 1.8})
-    assert settings(suite) == {"deformed_arm": [arm], "deformed_target": [target], "deformed_both": [arm, target]}
+    check_settings(suite, {"deformed_arm": [arm], "deformed_target": [target], "deformed_both": [arm, target]})
     assert deformed_shapes.ARM_SCALES == {
         "shoulder": (1.35, 1, 1.35),
         "arm": (1.5, 1, 1.5),
@@ -238,11 +242,14 @@ def test_metaworld_visual() -> None:
     tables = "brick1 darkwood floor1 granite light_wood_v2 marble metal1 navy_blue plaster1 tennis"
     table = {"material": "table_wood", "names": tuple(tables.split()), "intensity": 1.0}
     camera = {"position": 0.05, "quaternion": 0.05, "fovy_low": -5, "fovy_high": 6, "intensity": 1.0}
-    assert settings(suite) == {
-        "light": [("SceneLight", light)],
-        "table_texture": [("Texture", table)],
-        "camera": [("CameraJitter", camera)],
-    }
+    check_settings(
+        suite,
+        {
+            "light": [("SceneLight", light)],
+            "table_texture": [("Texture", table)],
+            "camera": [("CameraJitter", camera)],
+        },
+    )
     assert (metaworld.CAMERA, metaworld.NEAR) == ("corner4", {"drawer_open": "near_handle"})
 
 
@@ -253,7 +260,7 @@ def test_drawerworld() -> None:
     assert suite.protocol.train_frames == {"drawer_open": 1_000_000, "drawer_close": 1_000_000}
     shown = {"material": "table_grid", "intensity": 1.0}
     names = ("wood", "metal", "blanket", "black", "fabric", "marble")
-    assert settings(suite) == {name: [("Texture", {**shown, "names": (name,)})] for name in names}
+    check_settings(suite, {name: [("Texture", {**shown, "names": (name,)})] for name in names})
     assert texture.ASSET_SIZES == {"blanket": 199, "fabric": 200}
     assert not texture.load_picture("black").any()
     assert (metaworld_drawerworld.V1_OPEN, metaworld_drawerworld.V1_CLOSED) == (0.07, 0.06)
