@@ -17,13 +17,14 @@ from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
 from harness.files import disk_errors, write_json
 from harness.plan import TaskPlan, look_up
-from harness.policies import load_policy_source, store_policy
+from harness.policies import PROVENANCE_FILE, load_policy_source, store_policy
 from harness.registry import add_shifts, load_agent, load_suite
 from harness.rollout import play_episode
 from results.rows import Row, canonical_json
 
 if TYPE_CHECKING:
     from harness.assets import AssetStore
+    from harness.spec import Suite
 
 REPORT_SEC = 0.5  # least time between two progress reports of a job
 EVALUATION_THREADS = 1  # fixed, so that sums are ordered alike whatever the machine and the number of workers
@@ -45,20 +46,30 @@ class World:
     device: str
     profile: str
 
-    def check(self) -> None:
-        """Checks that the third-party files are those the plan found, as every row will say.
+    def check(self, setting: str, *, with_agent: bool) -> None:
+        """Checks that the third-party files a job uses are those the plan found, as every row will say.
 
+        Args:
+          setting: what is shown.
+          with_agent: whether the agent uses its own; one that loads a policy does not.
         Raises:
           WorkError: if files were exchanged since the run started.
         """
-        for name, identity in self.identities.items():
-            if look_up(self.store, name).identity != identity:
+        needed = self._suite().setting(setting).assets
+        if with_agent:
+            agent = load_agent(self.agent_name)
+            needed += agent.required_assets(agent.config(**self.plan.config))
+        for name in dict.fromkeys(needed):
+            if look_up(self.store, name).identity != self.identities[name]:
                 raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
+
+    def _suite(self) -> Suite:
+        return add_shifts(load_suite(self.suite_name), self.shifts)
 
     def make_env(self, setting: str) -> PixelEnv:
         """The environment of this task in one of the suite's settings."""
         return make_env(
-            add_shifts(load_suite(self.suite_name), self.shifts),
+            self._suite(),
             self.plan.task,
             setting,
             assets=self.store,
@@ -115,9 +126,12 @@ def train(job: TrainJob, report: Report) -> None:
     """Runs a `TrainJob`; what a killed one left behind is continued."""
     from harness.train import Trainer, TrainSpec
 
+    if has_policy(job.folder):  # the worker died when all was done but the cleaning up
+        remove_leftovers(job.folder)
+        return
     set_threads(job.threads)
-    job.world.check()
     world, suite = job.world, load_suite(job.world.suite_name)
+    world.check(suite.train.name, with_agent=True)
     memory = job.folder / "memory"
     with disk_errors(str(memory)):
         memory.mkdir(parents=True, exist_ok=True)
@@ -149,9 +163,18 @@ def train(job: TrainJob, report: Report) -> None:
             job.folder / "policy",
             {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames},
         )
-    # Only now: as long as the policy is not there, a resume needs both of these.
-    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
-    shutil.rmtree(memory, ignore_errors=True)
+    remove_leftovers(job.folder)
+
+
+def has_policy(folder: Path) -> bool:
+    """Whether the training that works in a folder is over."""
+    return (folder / "policy" / PROVENANCE_FILE).exists()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what only a resume needs, tens of gigabytes at times; for trainings whose policy is there."""
+    for name in ("checkpoints", "memory"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def note_revision(folder: Path, revision: str) -> str:
@@ -167,7 +190,7 @@ def note_revision(folder: Path, revision: str) -> str:
 def evaluate(job: EvaluateJob, report: Report) -> None:
     """Runs an `EvaluateJob`."""
     set_threads(EVALUATION_THREADS)
-    job.world.check()
+    job.world.check(job.setting, with_agent=job.policy is None)
     env = _CACHE.env(job)
     policy = _CACHE.policy(job, env)
     beat = seldom(lambda step: report(("steps", step)))

@@ -17,9 +17,9 @@ from typing import Any
 from harness import provenance
 from harness.errors import UsageError, WorkError
 from harness.files import disk_errors, write_json
-from harness.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World
+from harness.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World, has_policy, remove_leftovers
 from harness.plan import RunPlan, TaskPlan
-from harness.policies import PROVENANCE_FILE, PolicySource, load_policy_source
+from harness.policies import PolicySource, load_policy_source
 from harness.progress import Progress
 from harness.workers import Event, Job, WorkerPool
 from results.rows import canonical_json, short_hash
@@ -146,8 +146,11 @@ class Session:
     def run(self) -> None:
         """Runs every job to its end."""
         with self._progress, WorkerPool(self.plan.workers) as pool:
-            for key in self._trainings:
-                pool.submit(self._train_job(*key))
+            for key in self._trained_units():
+                if key in self._trainings:
+                    pool.submit(self._train_job(*key))
+                else:  # a kill may have come between the policy and the cleaning up
+                    remove_leftovers(_train_folder(self.plan, *key))
             for cell in self.cells:
                 if (cell.plan.task, cell.seed) not in self._trainings:
                     self._submit_evaluation(pool, cell)
@@ -387,7 +390,7 @@ def _policy_folder(plan: RunPlan, task: str, seed: int) -> Path:
 
 
 def _has_policy(plan: RunPlan, task: str, seed: int) -> bool:
-    return (_policy_folder(plan, task, seed) / PROVENANCE_FILE).exists()
+    return has_policy(_train_folder(plan, task, seed))
 
 
 @contextlib.contextmanager

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.assets import AssetStore
 from harness.errors import AgentError, CheckpointError, UsageError, WorkError
-from harness.jobs import World
-from harness.plan import RunOptions, make_plan
+from harness.jobs import TrainJob, World, train
+from harness.plan import RunOptions, look_up, make_plan
 from harness.policies import find_policies, load_policy_source
 from harness.registry import load_agent
 from harness.run import execute, mixed_code
@@ -110,6 +111,26 @@ def test_what_only_a_resume_needs_is_removed_at_the_end(tmp_path: Path) -> None:
     record = json.loads((store.folder.parent / "record.json").read_text())
     assert record["status"] == "finished"
     assert record["tasks"][0]["config"]["rate"] == 0.01
+
+
+def test_what_a_kill_left_beside_a_policy_is_removed(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_reach"])
+    training = store.folder.parent / "train" / "dot_reach-seed0"
+    policy = {path: path.read_bytes() for path in (training / "policy").iterdir()}
+
+    def leave() -> None:
+        for name in ("checkpoints/000000000400", "memory/replay"):
+            (training / name).mkdir(parents=True)
+            (training / name / "file").write_bytes(b"x")
+
+    leave()
+    run(tmp_path, tasks=["dot_reach"], episodes=4)
+    leave()  # would fail if these were still there
+    plan = make_plan(RunOptions(suite=DOTS, agent=LEARNER, tasks=["dot_reach"], device="cpu", runs=tmp_path))
+    world = World(DOTS, (), LEARNER, plan.tasks[0], 0, plan.store, {}, "cpu", "standard")
+    train(TrainJob(world, training, 1, {}, 0.0, 0, 0), lambda message: None)  # its worker died while it cleaned up
+    assert not {"checkpoints", "memory"} & {path.name for path in training.iterdir()}
+    assert {path: path.read_bytes() for path in (training / "policy").iterdir()} == policy
 
 
 COMMAND = [
@@ -242,7 +263,8 @@ def test_actions_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_raises_while_learning_says_when(tmp_path: Path) -> None:
-    with pytest.raises(AgentError, match=r"raised ValueError in update\(\) at frame 60: told to fail"):
+    said = r"The agent raised ValueError in update\(\) \(training, episode 1, frame 60\): told to fail"
+    with pytest.raises(AgentError, match=said):
         run(tmp_path, tasks=["dot_reach"], settings=["fail_at_step=30"])
 
 
@@ -375,9 +397,21 @@ def test_seeds_that_two_codes_trained_are_trained_again(tmp_path: Path, monkeypa
 def test_files_exchanged_during_a_run_are_noticed(tmp_path: Path) -> None:
     plan = make_plan(RunOptions(suite=DOTS, agent=LEARNER, device="cpu", runs=tmp_path))
     world = World(DOTS, (), LEARNER, plan.tasks[0], 0, plan.store, {}, "cpu", "standard")
-    world.check()
-    with pytest.raises(WorkError, match="files of 'color_hard' changed"):
-        replace(world, identities={"color_hard": "sha256:0"}).check()
+    world.check("train", with_agent=True)
+    store = AssetStore([], allow_stand_ins=True)
+    names = {"color_hard": "color_hard", "resnet18": "resnet18", "pictures:auto": "places365"}
+    identities = {name: look_up(store, name).identity for name in names}
+    plan = make_plan(RunOptions(suite="color_hard", agent="pieg", tasks=["walker_walk"], device="cpu", runs=tmp_path))
+    world = World("color_hard", (), "pieg", plan.tasks[0], 0, store, identities, "cpu", "standard")
+    for setting, with_agent in (("train", False), ("train", True), ("color_hard", False), ("color_hard", True)):
+        world.check(setting, with_agent=with_agent)
+        for name in identities:
+            used = setting == "color_hard" if name == "color_hard" else with_agent
+            expected = (
+                pytest.raises(WorkError, match=f"files of '{name}' changed") if used else contextlib.nullcontext()
+            )
+            with expected:
+                replace(world, identities={**identities, name: "sha256:0"}).check(setting, with_agent=with_agent)
 
 
 def test_policies_of_one_run_serve_another(tmp_path: Path) -> None:
