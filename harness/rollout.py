@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,23 +59,41 @@ def check_action(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
     return np.clip(array[0], -1.0, 1.0)
 
 
-def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bool) -> np.ndarray:
-    """Asks the policy for one action and checks it; raises AgentError whatever goes wrong inside."""
+@contextmanager
+def agent_errors(method: str, where: str) -> Iterator[None]:
+    """Turns whatever an agent raises into one sentence that says that it was the agent.
+
+    Args:
+      method: of the agent, such as `"act"`.
+      where: in the episode, such as `"episode 3, step 17"`.
+    Raises:
+      AgentError: instead of every error that is not ours.
+    """
     try:
-        actions = policy.act(batch_of_one(observation), explore=explore)
+        yield
     except HarnessError:
         raise
     except Exception as error:
         # Agents from outside may raise anything; the reader must learn that it was the agent.
-        raise AgentError(f"raised {type(error).__name__}: {error}") from error
-    return check_action(actions, shape)
+        raise AgentError(f"The agent raised {type(error).__name__} in {method}() ({where}): {error}") from error
+
+
+def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bool, where: str) -> np.ndarray:
+    """Asks the policy for one action and checks it; raises AgentError, as `agent_errors`, whatever goes wrong."""
+    with agent_errors("act", where):
+        actions = policy.act(batch_of_one(observation), explore=explore)
+    try:
+        return check_action(actions, shape)
+    except AgentError as error:
+        raise AgentError(f"The agent {error} ({where}).") from error
 
 
 def start_episode(policy: Policy, **facts: Any) -> None:
-    """Tells a policy that wants to know (`begin_episode`) that an episode starts."""
+    """Tells a policy that wants to know (`begin_episode`) that an episode starts; raises as `agent_errors`."""
     hook = getattr(policy, "begin_episode", None)
     if hook is not None:
-        hook(**facts)
+        with agent_errors("begin_episode", f"episode {facts['episode']}"):
+            hook(**facts)
 
 
 def play_episode(
@@ -104,10 +123,7 @@ def play_episode(
     shape = env.action_space.shape or ()
     shift, episode_return, step, over = info["shift"], 0.0, 0, False
     while not over:
-        try:
-            action = act(policy, observation, shape, explore=False)
-        except AgentError as error:
-            raise AgentError(f"The agent {error} (episode {episode}, step {step}).") from error
+        action = act(policy, observation, shape, explore=False, where=f"episode {episode}, step {step}")
         observation, reward, terminated, truncated, info = env.step(action)
         episode_return += reward
         step += 1

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.agent import Agent, Transition
-from harness.errors import AgentError, CheckpointError, HarnessError
+from harness.errors import CheckpointError
 from harness.files import commit_folder, disk_errors, write_json
-from harness.rollout import act, play_episode, start_episode
+from harness.rollout import act, agent_errors, play_episode, start_episode
 
 if TYPE_CHECKING:
     from harness.environment import PixelEnv
@@ -115,20 +115,13 @@ class Trainer:
         episode_return, over, metrics = 0.0, False, dict[str, float]()
         frames_before = counters.num_frames
         while not over and counters.num_frames < spec.train_frames:
-            try:
-                action = act(agent, observation, shape, explore=True)
+            where = f"training, episode {number}, frame {counters.num_frames}"
+            action = act(agent, observation, shape, explore=True, where=where)
+            with agent_errors("update", where):
                 metrics.update(agent.update())
-            except AgentError as error:
-                raise AgentError(f"The agent {error} (training, frame {counters.num_frames}).") from error
-            except HarnessError:
-                raise
-            except Exception as error:
-                # Agents from outside may raise anything; the reader must learn that it was the agent.
-                raise AgentError(
-                    f"The agent raised {type(error).__name__} in update() at frame {counters.num_frames}: {error}"
-                ) from error
             next_observation, reward, terminated, truncated, info = self.env.step(action)
-            agent.observe(Transition(observation, action, reward, next_observation, terminated, truncated))
+            with agent_errors("observe", where):
+                agent.observe(Transition(observation, action, reward, next_observation, terminated, truncated))
             observation, over = next_observation, terminated or truncated
             episode_return += reward
             counters.num_steps += 1

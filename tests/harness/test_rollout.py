@@ -86,6 +86,31 @@ def test_errors_of_the_harness_pass_through_an_agent() -> None:
         play_episode(dots(), Lacking(), seed=0, episode=0, shifted=False)
 
 
+class Raising:
+    """Raises in one of its methods."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def begin_episode(self, **facts: Any) -> None:
+        self._raise("begin_episode")
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        self._raise("act")
+        return np.zeros((1, 2))
+
+    def _raise(self, method: str) -> None:
+        if method == self.method:
+            raise KeyError("boom")
+
+
+@pytest.mark.parametrize(("method", "where"), [("begin_episode", "episode 4"), ("act", "episode 4, step 0")])
+def test_whatever_an_agent_raises_is_told_as_its_own_error(method: str, where: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        play_episode(dots(), Raising(method), seed=0, episode=4, shifted=False)
+    assert str(caught.value) == f"The agent raised KeyError in {method}() ({where}): 'boom'"
+
+
 def test_batches_and_digests_handle_dicts() -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     both = {"pixels": pixels, "proprio": np.zeros(4, np.float32)}

@@ -13,7 +13,7 @@ import pytest
 from harness.agent import Transition
 from harness.assets import AssetStore
 from harness.environment import PixelEnv, make_env
-from harness.errors import CheckpointError
+from harness.errors import AgentError, CheckpointError
 from harness.testing import SUITE
 from harness.train import Trainer, TrainSpec, read_train_log
 
@@ -130,6 +130,20 @@ def test_a_torn_checkpoint_is_ignored_and_a_damaged_one_named(tmp_path: Path) ->
     (tmp_path / "checkpoints" / "000000000150" / "progress.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"000000000150 is damaged"):
         train(tmp_path, Diary(), train_frames=200)
+
+
+@pytest.mark.parametrize("method", ["begin_episode", "act", "update", "observe"])
+def test_an_agent_that_raises_is_named_with_the_place(tmp_path: Path, method: str) -> None:
+    agent = Diary()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("boom")
+
+    setattr(agent, method, fail)
+    with pytest.raises(AgentError) as caught:
+        train(tmp_path, agent)
+    where = "episode 0" if method == "begin_episode" else "training, episode 0, frame 0"
+    assert str(caught.value) == f"The agent raised KeyError in {method}() ({where}): 'boom'"
 
 
 def test_checkpoints_keep_their_distance(tmp_path: Path) -> None:
