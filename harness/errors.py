@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MAX_NAMES = 60  # of which a message lists all; a suite has 50 tasks, a module from outside hundreds of names
+
 
 class HarnessError(Exception):
     """Base of every error this project raises on purpose; `exit_code` is the command's status."""
@@ -42,12 +44,16 @@ def unknown(kind: str, asked: str, available: Iterable[str]) -> UsageError:
     """The error for a name that does not exist: what was asked, the nearest match, what exists.
 
     Args:
-      kind: what is looked up, singular and lower case, such as `"suite"`.
+      kind: what is looked up, singular and lower case, such as `"suite"` or `"setting of agent pieg"`.
       asked: the name as the user wrote it.
       available: every name that would have worked.
     """
     names = sorted(available)
     near = difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    plural = kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
-    return UsageError(f"Unknown {kind} '{asked}'.{hint} {plural.capitalize()}: {', '.join(names)}")
+    noun, of, whose = kind.partition(" of ")
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    shown = names
+    if len(names) > MAX_NAMES:
+        shown = [*difflib.get_close_matches(asked, names, n=8, cutoff=0.4), f"{len(names)} in all"]
+    return UsageError(f"Unknown {kind} '{asked}'.{hint} {plural.capitalize()}{of}{whose}: {', '.join(shown)}")

@@ -86,7 +86,7 @@ def source_digest(name: str) -> str:
     """
     module, colon, _ = name.partition(":")
     found = importlib.util.find_spec(module) if colon else None
-    if found is None or found.origin is None:
+    if found is None or found.origin is None or not found.has_location:  # built in or frozen into Python
         return ""
     return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:16]
 

@@ -104,3 +104,5 @@ def test_packages_are_those_installed() -> None:
 def test_only_files_of_ones_own_have_a_digest() -> None:
     assert provenance.source_digest("video_hard") == ""
     assert len(provenance.source_digest("harness.testing:SUITE")) == 16
+    assert provenance.source_digest("os:getcwd") == ""  # frozen into Python
+    assert provenance.source_digest("sys:exit") == ""  # built in
