@@ -62,8 +62,11 @@ def write_json(path: Path, value: Any) -> None:
 def commit_folder(temporary: Path, final: Path) -> None:
     """Makes a fully written folder appear under its final name as one step, replacing what was there."""
     with disk_errors(str(final)):
+        # The folder was made under the user's umask; safetensors keeps its files from everybody else whatever that is.
+        readable = temporary.stat().st_mode & 0o666
         for path in temporary.rglob("*"):
             if path.is_file():
+                path.chmod(readable)
                 _sync(path)
         _sync(temporary)
         if final.exists():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from harness.errors import UsageError, WorkError
 from harness.files import check_target, commit_folder, disk_errors, sha256_of, write_json
@@ -50,12 +53,24 @@ def test_a_folder_replaces_another(tmp_path: Path) -> None:
     assert [child.name for child in tmp_path.iterdir()] == ["final"]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_of_a_folder_follow_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        temporary = tmp_path / "t"
+        temporary.mkdir()
+        save_file({"weights": np.zeros(2)}, temporary / "policy.safetensors")  # writes 0600 by itself
+        write_json(temporary / "record.json", {})
+        commit_folder(temporary, tmp_path / "final")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "final").iterdir()} == {mode}
+
+
 @pytest.mark.parametrize(
     ("number", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EIO, "Input/output")]
 )
 def test_disk_errors_are_one_sentence(number: int, words: str) -> None:
-    import os
-
     with pytest.raises(WorkError, match=rf"Cannot write the log: .*{words}"), disk_errors("the log"):
         raise OSError(number, os.strerror(number))
 
