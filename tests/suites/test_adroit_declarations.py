@@ -196,6 +196,11 @@ def test_the_defaults_are_rrls_distractors() -> None:
     ]
 
 
+def test_a_camera_without_numbers_stays_where_it_is() -> None:
+    nothing = {"position": 0.0, "quaternion": 0.0, "fovy_low": 0, "fovy_high": 1, "intensity": 1.0}
+    assert asdict(CameraJitter()) == nothing
+
+
 @pytest.mark.render
 def test_cameras_and_how_the_domain_measures() -> None:
     """RRL's cameras (ShahRutav/mj_envs, branch rrl), and its constants of time and success."""
