@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import subprocess
 import sys
@@ -216,6 +217,31 @@ class TestPictures:
         monkeypatch.setattr(assets, "sha256_of", lambda path: pytest.fail("read a file"))
         one = store_of().find_pictures(str(lay(tmp_path / "1/mine", {"1.png": b"a"})))
         assert one.identity != store_of().find_pictures(str(lay(tmp_path / "2/mine", {"1.png": b"aa"}))).identity
+
+    def test_a_large_folder_is_walked_again_only_when_names_change(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        walks: list[str] = []
+        scandir = os.scandir
+        monkeypatch.setattr(assets, "HASH_CONTENTS_BELOW", 1)
+        monkeypatch.setattr(assets.os, "scandir", lambda folder: walks.append(Path(folder).name) or scandir(folder))
+
+        def look() -> tuple[int, list[str]]:
+            walks.clear()
+            return len(store_of(tmp_path).find_pictures("places365").files), sorted(walks)
+
+        folder = "places365_standard/train"
+        lay(tmp_path, {f"{folder}/{name}/1.jpg": b"1" for name in "ab"})
+        assert look() == (2, ["a", "b", "train"])
+        assert look() == (2, [])
+        assert store_of(tmp_path).find("places365") == store_of(tmp_path).find_pictures("places365")
+        lay(tmp_path, {f"{folder}/b/2.jpg": b"2"})
+        os.utime(tmp_path / folder / "b", ns=(1, 1))  # the clock of a file system may be coarse
+        assert look() == (3, ["a", "b", "train"])
+        assert look() == (3, [])
+        (tmp_path / folder / "a/1.jpg").unlink()
+        (tmp_path / folder / "a").rmdir()
+        assert look() == (2, ["b", "train"])
 
     def test_a_folder_without_pictures_or_no_folder_is_wrong_use(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="No pictures in folder"):
