@@ -95,6 +95,7 @@ AGENT = AgentSpec(
     description="DDPG on pixels with n-step returns and random shifts.",
     source="Yarats et al. 2021; facebookresearch/drqv2@c0c650b",
     config=Config,
+    min_image_size=15,  # four convolutions without padding leave one pixel
     published_names=("DrQ-v2",),
     task_settings=TASK_SETTINGS,
     preset_settings={"quick": QUICK, "laptop": LAPTOP},

@@ -137,6 +137,7 @@ class AgentSpec:
     learns: bool = True
     ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     min_frame_stack: int = 1  # pictures an observation must hold
+    min_image_size: int = 1  # pixels, height and width of a picture
     published_names: tuple[str, ...] = ()  # how results/published calls it
     task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
     preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above

@@ -121,7 +121,10 @@ def make_plan(options: RunOptions) -> RunPlan:
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
-    # A checkpoint carries what it was trained with.
+    seeds = _choose_seeds(options, preset, policies)
+    episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
+    workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
+    # Last of all, as it may read many files; a checkpoint carries what it was trained with.
     found = find_assets(store, suite, () if policies else _agent_assets(agent, plans))
     outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
     plans = tuple(_with_hash(plan, agent, found, policies, outside) for plan in plans)
@@ -135,9 +138,9 @@ def make_plan(options: RunOptions) -> RunPlan:
         agent_name=options.agent,
         preset=preset,
         tasks=plans,
-        seeds=_choose_seeds(options, preset, policies),
-        episodes=_positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes),
-        workers=_positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads)),
+        seeds=seeds,
+        episodes=episodes,
+        workers=workers,
         threads=threads,
         device=device,
         profile=options.profile,
@@ -351,6 +354,11 @@ def _plan_task(
         raise UsageError(
             f"Agent {agent.name} needs at least {agent.min_frame_stack} stacked frames and {suite.name} has "
             f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.min_frame_stack + 1}."
+        )
+    if protocol.image_size < agent.min_image_size:
+        raise UsageError(
+            f"Agent {agent.name} needs pictures of at least {agent.min_image_size} pixels a side, not "
+            f"{protocol.image_size}; another protocol is --set protocol.image_size={agent.min_image_size}."
         )
     published = protocol.train_frames[task]
     frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)

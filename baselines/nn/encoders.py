@@ -20,6 +20,8 @@ class ConvEncoder(Encoder):
     Args:
       channels: 3 * frame_stack.
       image_size: height and width, pixels.
+    Raises:
+      ValueError: if nothing is left of pictures so small.
     """
 
     def __init__(self, channels: int, image_size: int) -> None:
@@ -29,6 +31,8 @@ class ConvEncoder(Encoder):
         super().__init__()
         self.layers = nn.Sequential(*layers, nn.Flatten())
         side = (image_size - 3) // 2 + 1 - 3 * 2
+        if side < 1:
+            raise ValueError(f"Four convolutions leave nothing of pictures of {image_size} x {image_size} pixels.")
         self.representation_dim = 32 * side * side
 
     def forward(self, pixels: Tensor) -> Tensor:

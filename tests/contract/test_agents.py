@@ -7,6 +7,8 @@ import importlib
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from harness.agent import Agent, AgentContext, AgentSpec, Config, Policy, Transi
 from harness.assets import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CheckpointError
+from harness.spec import OPEN_FIELDS
 from harness.testing import SUITE
 
 FOLDER = Path(baselines.__file__).parent
@@ -182,6 +185,25 @@ def test_updates_are_finite_and_change_what_it_does(name: str) -> None:
     after = agent.act(observations(2), explore=False)
     assert np.isfinite(after).all()
     assert not np.array_equal(before, after)
+
+
+@every_learner
+def test_it_learns_from_the_smallest_pictures_it_says_it_takes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def show(image_size: int) -> None:
+        protocol = replace(SUITE.protocol, image_size=image_size)
+        world = partial(make_env, SUITE, "dot_reach", "train", assets=STAND_INS, protocol=protocol)
+        monkeypatch.setattr(sys.modules[__name__], "make_world", world)
+
+    smallest = AGENTS[name].min_image_size
+    show(max(smallest, OPEN_FIELDS["image_size"][0]))
+    agent = make_agent(name)
+    metrics = [told for episode in range(3) for told in observe_episode(agent, episode) if told]
+    assert metrics
+    assert all(np.isfinite(list(told.values())).all() for told in metrics)
+    if smallest > 1:
+        show(smallest - 1)
+        with pytest.raises(ValueError, match="leave nothing"):
+            make_agent(name)
 
 
 @every_learner

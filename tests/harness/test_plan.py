@@ -125,6 +125,7 @@ def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
         ({"seeds": "٣"}, "Seeds"),
         ({"episodes": 2**40}, "at most"),
         ({"agent": "pieg", "settings": ["protocol.frame_stack=1"]}, "at least 2 stacked frames"),
+        ({"agent": "drqv2", "settings": ["protocol.image_size=14"]}, "pictures of at least 15 pixels a side, not 14"),
         ({"checkpoint": Path("/no/such/place")}, "no checkpoint"),
         ({"checkpoint": Path(__file__)}, "is a file"),
         ({"checkpoint": Path(__file__).parent}, "holds no policy"),
@@ -136,6 +137,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], w
     with pytest.raises(UsageError, match=words) as caught:
         make_plan(options(**changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"seeds": "x"}, {"settings": ["rate=7"]}])
+def test_numbers_are_checked_before_files(changes: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.plan.look_up", lambda *_: pytest.fail("looked a file up"))
+    with pytest.raises(UsageError):
+        make_plan(options(suite="color_hard", tasks=["walker_walk"], **changes))
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
