@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.agent import Agent, AgentSpec
 
 PROVENANCE_FILE = "provenance.json"
+HASH_BELOW = 500_000_000  # bytes of policies that a plan reads whole, well under a second
 NEEDED = (
     "agent",
     "agent_version",
@@ -51,13 +52,49 @@ class PolicySource:
         Raises:
           CheckpointError: if they differ.
         """
-        if parameters_digest(self.folder) != self.digest:
+        try:
+            intact = parameters_digest(self.folder) == self.digest
+        except OSError as error:
+            raise CheckpointError(f"The policy in {self.folder} cannot be read ({error.strerror or error}).") from error
+        if not intact:
             raise CheckpointError(f"The policy in {self.folder} is damaged: its files do not match its own record.")
+
+    def check_lengths(self) -> None:
+        """Compares the lengths of the parameter files with their own headers: of large policies, what a plan can read.
+
+        Raises:
+          CheckpointError: if one is cut short or of another format.
+        """
+        for path in sorted(self.folder.glob("*.safetensors")):
+            try:
+                length = safetensors_length(path)
+            except (OSError, ValueError, TypeError, LookupError) as error:
+                raise CheckpointError(f"{path} is not a safetensors file, or damaged.") from error
+            if length != path.stat().st_size:
+                raise CheckpointError(f"{path} is damaged: it has not the {length:,} bytes that its header tells.")
 
 
 def parameters_digest(folder: Path) -> str:
     """SHA-256 over the folder's files other than the record, in the order of their names."""
     return sha256_of(*sorted(path for path in folder.iterdir() if path.is_file() and path.name != PROVENANCE_FILE))
+
+
+def safetensors_length(path: Path) -> int:
+    """Bytes a safetensors file has by its header: 8 bytes of the header's length, the header in JSON, the tensors.
+
+    Raises:
+      ValueError, TypeError, LookupError: if it has no such header.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        if header > size - 8:
+            raise ValueError("the header is longer than the file")
+        tensors = json.loads(file.read(header))
+    if not isinstance(tensors, dict):
+        raise ValueError("the header is not a table of tensors")
+    ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
+    return 8 + header + max(ends, default=0)
 
 
 def store_policy(agent: Agent, folder: Path, facts: Mapping[str, Any]) -> PolicySource:
@@ -120,7 +157,18 @@ def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicyS
             )
         sources[key] = source
     _check_alike(path, list(sources.values()))
+    _check_intact(list(sources.values()))
     return dict(sorted(sources.items()))
+
+
+def _check_intact(sources: list[PolicySource]) -> None:
+    """Finds damage before any work; beyond `HASH_BELOW` a worker compares the digest before it loads a policy."""
+    small = sum(file.stat().st_size for source in sources for file in source.folder.iterdir()) < HASH_BELOW
+    for source in sources:
+        if small:
+            source.check_files()
+        else:
+            source.check_lengths()
 
 
 def _check_alike(path: Path, sources: list[PolicySource]) -> None:
