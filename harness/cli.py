@@ -223,6 +223,7 @@ def preview_command(
         Path | None, typer.Option(help="Instead: a GIF of one task in motion, all settings side by side.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Agent steps of the GIF. Default: 50.")] = None,
+    episode: Annotated[int, typer.Option(help="Which episode; what shifts draw differs from one to the next.")] = 0,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
 ) -> None:
@@ -236,6 +237,8 @@ def preview_command(
     chosen = add_shifts(load_suite(suite), shift or ())
     tasks = [chosen.check_task(name) for name in task or chosen.tasks]
     _check_gif_options(gif, steps, out, task or ())
+    if episode < 0:
+        raise UsageError(f"Episode numbers start at 0, not {episode}.")
     path = gif or out or Path(f"{chosen.name}.png")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
@@ -246,9 +249,10 @@ def preview_command(
     from harness.preview import STRIP_STEPS, contact_sheet, episode_strip
 
     if gif is None:
-        contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, save_to=path)
+        contact_sheet(chosen, store, tasks=tuple(tasks), profile=profile, episode=episode, save_to=path)
     else:
-        episode_strip(chosen, tasks[0], store, num_steps=steps or STRIP_STEPS, profile=profile, save_to=path)
+        num_steps = steps or STRIP_STEPS
+        episode_strip(chosen, tasks[0], store, num_steps=num_steps, profile=profile, episode=episode, save_to=path)
     typer.echo(str(path))
 
 

@@ -34,6 +34,7 @@ def contact_sheet(
     size: int = 168,
     profile: str = "standard",
     tasks: tuple[str, ...] | None = None,
+    episode: int = 0,
     save_to: Path | None = None,
 ) -> Image.Image:
     """Draws every task (rows) in every setting (columns), the training setting first.
@@ -48,6 +49,7 @@ def contact_sheet(
       size: height and width of each picture on the sheet, pixels.
       profile: render profile, "standard" or "fast".
       tasks: a choice of the suite's tasks; all if None.
+      episode: number of the episode; what shifts draw for it and the start state differ from episode to episode.
       save_to: a PNG file to write as well.
     Returns:
       The sheet, an RGB picture.
@@ -60,7 +62,7 @@ def contact_sheet(
         raise UsageError(f"A contact sheet is a PNG file; '{save_to}' does not end in .png.")
     rows = [suite.check_task(task) for task in tasks or suite.tasks]
     columns = [setting.name for setting in suite.all_settings]
-    pictures = [[picture(suite, task, name, assets, profile) for name in columns] for task in rows]
+    pictures = [[picture(suite, task, name, assets, profile, episode) for name in columns] for task in rows]
     sheet = _layout(pictures, rows, columns, size)
     if save_to is not None:
         with _writing(save_to):
@@ -77,6 +79,7 @@ def episode_strip(
     num_steps: int = STRIP_STEPS,
     size: int = 168,
     profile: str = "standard",
+    episode: int = 0,
     save_to: Path,
 ) -> int:
     """Writes an animated GIF of one task, its settings side by side, the training setting first.
@@ -92,6 +95,7 @@ def episode_strip(
       num_steps: agent steps after the reset.
       size: height and width of each picture, pixels.
       profile: render profile, "standard" or "fast".
+      episode: number of the episode.
       save_to: the `.gif` file.
     Returns:
       The number of moments shown: the reset and every step. (In the file, frames that are alike are one, shown longer.)
@@ -110,7 +114,7 @@ def episode_strip(
     if not names:
         raise UsageError("A moving preview shows at least one setting.")
     chosen = [suite.setting(name).name for name in names]
-    episodes = [play(suite, task, name, assets, profile, num_steps) for name in chosen]
+    episodes = [play(suite, task, name, assets, profile, num_steps, episode) for name in chosen]
     frames = (_layout([row], [task], chosen, size) for row in _side_by_side(episodes))
     with _writing(save_to):
         next(frames).save(save_to, save_all=True, append_images=frames, duration=STRIP_FRAME_MSEC, loop=0)
@@ -131,19 +135,21 @@ def _writing(path: Path) -> Iterator[None]:
         raise WorkError(f"Cannot write '{path}' ({error.strerror or error}).") from error
 
 
-def picture(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str) -> np.ndarray:
+def picture(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str, episode: int = 0) -> np.ndarray:
     """The agent's newest picture after some seeded random steps, uint8 (N * H, W, 3) for N cameras."""
-    return play(suite, task, setting, assets, profile, PREVIEW_STEPS)[-1]
+    return play(suite, task, setting, assets, profile, PREVIEW_STEPS, episode)[-1]
 
 
-def play(suite: Suite, task: str, setting: str, assets: AssetStore, profile: str, num_steps: int) -> list[np.ndarray]:
+def play(
+    suite: Suite, task: str, setting: str, assets: AssetStore, profile: str, num_steps: int, episode: int = 0
+) -> list[np.ndarray]:
     """The agent's newest pictures at the reset and after each of up to `num_steps` seeded random steps.
 
     Returns:
       uint8 (N * H, W, 3) each, N cameras one below the other; fewer than `num_steps + 1` where the episode ends before.
     """
     with contextlib.closing(make_env(suite, task, setting, assets=assets, profile=profile)) as env:
-        observation, _ = env.reset(seed=PREVIEW_SEED)
+        observation, _ = env.reset(seed=PREVIEW_SEED, options={"episode": episode})
         env.action_space.seed(PREVIEW_SEED)
         pictures = [_newest(env, observation)]
         for _ in range(num_steps):

@@ -94,6 +94,7 @@ WRONG = {
     "a GIF that is none": ((*GIF[:-1], "x.png", "--task", "dot_reach"), "ends in .gif"),
     "a GIF and a PNG": ((*GIF, "--task", "dot_reach", "--out", "x.png"), "give one of the two"),
     "steps of a sheet": (("preview", "--suite", "video_hard", "--steps", "5"), "--steps goes with --gif"),
+    "an episode before the first": (("preview", "--suite", "video_hard", "--episode", "-1"), "start at 0, not -1"),
     "curves of nothing": (("curves", "nowhere"), "holds no training"),
     "an unknown command": (("rnu",), "rnu"),
     "an unknown option": ((*RUN, "--sedes", "1"), "--sedes"),
@@ -117,6 +118,16 @@ def test_a_gif_of_one_task(harness: Callable[..., tuple[int, str, str]]) -> None
     assert (status, out, err) == (0, "x.gif\n", "")
     with Image.open("x.gif") as image:
         assert (image.format, image.n_frames) == ("GIF", 5)
+
+
+def test_a_preview_shows_the_episode_asked_for(harness: Callable[..., tuple[int, str, str]]) -> None:
+    gif = (*GIF[:-1], "{}.gif", "--task", "dot_reach", "--steps", "4", "--episode", "{}")
+    sheet = ("preview", *DOTS, "--out", "{}.png", "--episode", "{}")
+    for episode in ("0", "3"):
+        for arguments in (gif, sheet):
+            assert harness(*(argument.format(episode) for argument in arguments))[0] == 0
+    for kind in ("gif", "png"):
+        assert Path(f"0.{kind}").read_bytes() != Path(f"3.{kind}").read_bytes()
 
 
 @pytest.fixture

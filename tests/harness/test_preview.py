@@ -114,6 +114,20 @@ def test_all_settings_of_a_strip_play_the_same_actions_and_stop_with_the_episode
     assert episode_strip(quiet, "dot_reach", STORE, num_steps=100, size=48, save_to=path) == 26
 
 
+def test_previews_show_the_episode_asked_for(tmp_path) -> None:
+    env = make_env(testing.SUITE, "dot_reach", "train", assets=STORE)
+    pictures = []
+    for episode in (0, 3):
+        observation, _ = env.reset(seed=0, options={"episode": episode})
+        shown = play(testing.SUITE, "dot_reach", "train", STORE, "standard", 2, episode)
+        np.testing.assert_array_equal(shown[0], observation[-3:].transpose(1, 2, 0))
+        strip = tmp_path / f"{episode}.gif"
+        episode_strip(testing.SUITE, "dot_reach", STORE, num_steps=2, size=48, episode=episode, save_to=strip)
+        sheet = contact_sheet(testing.SUITE, STORE, size=48, tasks=("dot_reach",), episode=episode)
+        pictures.append((shown[-1], strip_frames(strip)[-1], np.asarray(sheet)))
+    assert all((first != fourth).any() for first, fourth in zip(*pictures, strict=True))
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
