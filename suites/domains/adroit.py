@@ -125,9 +125,8 @@ class AdroitSimulation(DrawnSimulation):
         planes = np.empty((3 * len(self._cameras), self.image_size, self.image_size), np.uint8)
         for number, camera in enumerate(self._cameras):
             planes[3 * number : 3 * number + 3] = self.draw(camera).transpose(2, 0, 1)
-        return planes.transpose(
-            1, 2, 0
-        )  # lies in memory as agents get it: joining pixel by pixel takes six times as long
+        # Lies in memory as agents get it: joining pixel by pixel takes six times as long.
+        return planes.transpose(1, 2, 0)
 
     def state(self) -> np.ndarray:
         """Time, positions, velocities, the solver's warm start, and where this episode put door, nail or target."""
