@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from baselines import drqv2
 from harness.agent import AgentSpec
+from harness.baselines import drqv2
 
 BatchNormMode = Literal["batch", "running"]
 
@@ -42,7 +42,7 @@ class Config(drqv2.Config):
 AGENT = AgentSpec(
     name="pieg",
     version=1,
-    maker="baselines.learners.pieg:make",
+    maker="harness.baselines.learners.pieg:make",
     description="DrQ-v2 on an early layer of a frozen ImageNet ResNet-18, overlay augmentation.",
     source="Yuan et al. 2022; gemcollector/PIE-G@3588cf8",
     config=Config,

@@ -32,7 +32,7 @@ class RandomPolicy:
 AGENT = AgentSpec(
     name="random",
     version=1,
-    maker="baselines.random:RandomPolicy",
+    maker="harness.baselines.random:RandomPolicy",
     description="Uniformly random actions.",
     source="this project",
     learns=False,

@@ -27,7 +27,7 @@ class ZeroPolicy:
 AGENT = AgentSpec(
     name="zero",
     version=1,
-    maker="baselines.zero:ZeroPolicy",
+    maker="harness.baselines.zero:ZeroPolicy",
     description="Never moves.",
     source="this project",
     learns=False,

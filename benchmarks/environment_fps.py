@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import mujoco
@@ -34,12 +34,12 @@ import torch
 from dm_control import suite as dm_suite
 from PIL import Image
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
+from harness.assets.videos import decode, load_video
 from harness.environment import make_env
-from harness.video import decode, load_video
-from suites.domains.dmcontrol import edit_assets
-from suites.shifts.video import VideoBackground
-from suites.video_hard import SUITE
+from harness.suites.domains.dmcontrol import edit_assets
+from harness.suites.shifts.video import VideoBackground
+from harness.suites.video_hard import SUITE
 
 SIZE, REPEAT, SEED = 84, 2, 0
 EPISODE_STEPS = 500

@@ -58,11 +58,11 @@ def make_learner(agent: str, batch_size: int, size: int) -> Any:
     """The project's learner, with a random network where weights are absent: timing does not depend on them."""
     import gymnasium
 
-    from baselines import drqv2, pieg
-    from baselines.learners.drqv2 import DrQv2
-    from baselines.learners.pieg import PIEG
     from harness.agent import AgentContext
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
+    from harness.baselines import drqv2, pieg
+    from harness.baselines.learners.drqv2 import DrQv2
+    from harness.baselines.learners.pieg import PIEG
 
     context = AgentContext(
         task="walker_walk",
@@ -91,7 +91,7 @@ def make_batch(num: int, size: int, seed: int) -> Any:
     """A batch of noise, the same in both processes."""
     import torch
 
-    from baselines.nn.replay import Batch
+    from harness.baselines.nn.replay import Batch
 
     rng = np.random.default_rng(seed)
     pixels = torch.from_numpy(rng.integers(0, 256, (2, num, 9, size, size), dtype=np.uint8))

@@ -35,19 +35,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import harness.rendering  # first: it chooses the GL backend before mujoco is imported
+import harness.rendering.renderer  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import gymnasium
 import mujoco
 import numpy as np
 
-from harness.assets import AssetStore
-from harness.cube_texture import CubePicture
+from harness.assets.store import AssetStore
+from harness.assets.videos import load_video
 from harness.environment import PixelEnv, make_env
 from harness.registry import load_suite, suite_names
+from harness.rendering.cube_texture import CubePicture
 from harness.spec import Suite
-from harness.video import load_video
 
 SEED = 0
 REQUIRED_OF_BARE = 0.85  # each suite and setting in one process, each suite in workers

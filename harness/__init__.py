@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from harness.api import evaluate, make_env
 
 __all__ = ["evaluate", "make_env"]
+
+# In a checkout `suites`, `baselines`, `results` and `reports` lie beside this folder, in a wheel inside it; they are
+# imported as `harness.suites` and so on either way, so that no other name at the top level is taken.
+if not (Path(__file__).parent / "suites").is_dir():
+    __path__.append(str(Path(__file__).resolve().parent.parent))
 
 
 def __getattr__(name: str) -> Any:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.policy import as_policy
+
 if TYPE_CHECKING:
     import gymnasium
     import numpy as np
 
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
     Observation = np.ndarray | dict[str, np.ndarray]
 
@@ -148,8 +150,6 @@ class AgentSpec:
         maker = getattr(importlib.import_module(module), attribute)
         if not self.ready_made:
             return maker(context, config)
-        from harness.registry import as_policy
-
         return as_policy(maker(context) if isinstance(maker, type) else maker)
 
     def required_assets(self, config: Config) -> tuple[str, ...]:

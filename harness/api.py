@@ -9,16 +9,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import provenance
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
 from harness.errors import UsageError
-from harness.plan import MAX_SEED
-from harness.registry import as_policy, load_suite
-from harness.rollout import play_episode
+from harness.policy import as_policy
+from harness.registry import load_suite
+from harness.results.rows import Row, canonical_json, short_hash, to_dict
+from harness.running import provenance
+from harness.running.plan import MAX_SEED
+from harness.running.rollout import play_episode
 from harness.spec import Setting, Suite
-from results.rows import Row, canonical_json, short_hash, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ def evaluate(
       stand_ins: whether missing third-party files may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
     Returns:
-      One row per episode, the columns of `results.rows.Row`.
+      One row per episode, the columns of `harness.results.rows.Row`.
     Raises:
       UsageError: for a name or number that cannot be.
       AgentError: if the policy raises or returns an action that breaks the contract.
@@ -173,6 +174,6 @@ def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetS
 def _frame(rows: Sequence[Row]) -> pd.DataFrame:
     import pandas as pd
 
-    from results.rows import COLUMNS
+    from harness.results.rows import COLUMNS
 
     return pd.DataFrame([to_dict(row) for row in rows], columns=list(COLUMNS))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import HarnessError, UsageError, unknown
-from results.store import CorruptRowsError, RowStore
+from harness.results.store import CorruptRowsError, RowStore
 
 if TYPE_CHECKING:
-    from harness.assets import FoundAsset
+    from harness.assets.store import FoundAsset
+    from harness.spec import Suite
 
 app = typer.Typer(
     add_completion=False,
@@ -77,7 +78,7 @@ def run_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
     """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
-    from harness.plan import RunOptions, make_plan
+    from harness.running.plan import RunOptions, make_plan
 
     if checkpoint_sec is not None and not checkpoint_sec >= 0:
         raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
@@ -107,7 +108,7 @@ def run_command(
 
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
-    from harness.run import execute, mixed_code
+    from harness.running.run import execute, mixed_code
 
     if not quiet:
         _announce(plan)
@@ -115,10 +116,18 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     if note := mixed_code(plan, RowStore(plan.folder / "rows")):
         typer.echo(f"Note: {note}", err=True)
     try:
-        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet)
+        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan.suite))
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
         typer.echo("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
+
+
+def _check_graphics(suite: Suite) -> None:
+    """Tries the off-screen GL, where the suite draws with one."""
+    if suite.needs_graphics:
+        from harness.rendering.doctor import require_graphics
+
+        require_graphics()
 
 
 def _announce(plan: Any) -> None:
@@ -139,8 +148,8 @@ def _caution(assets: Iterable[FoundAsset]) -> None:
 
 def _run_table(plan: Any, fmt: str) -> str:
     """The table of the cells this command asked for; a run may hold more."""
-    from reports.table import Expected, build_table, render
-    from results.store import load_rows
+    from harness.reports.table import Expected, build_table, render
+    from harness.results.store import load_rows
 
     protocol = plan.suite.protocol
     expected = Expected(
@@ -191,7 +200,7 @@ def curves_command(
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: curves.png in the run's folder.")] = None,
 ) -> None:
     """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
-    from harness.train import read_train_log
+    from harness.running.train import read_train_log
 
     logs = {log.parent.name: read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
     if not any(logs.values()):
@@ -199,7 +208,7 @@ def curves_command(
     path = out or run / "curves.png"
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
-    from reports.curves import plot_curves
+    from harness.reports.curves import plot_curves
 
     plot_curves(logs, path)
     typer.echo(str(path))
@@ -208,7 +217,7 @@ def curves_command(
 @app.command("doctor")
 def doctor_command() -> None:
     """Find out why rendering does not work, and print the remedy."""
-    from harness.doctor import diagnose
+    from harness.rendering.doctor import diagnose
 
     raise typer.Exit(diagnose(sys.stdout))
 
@@ -228,10 +237,11 @@ def preview_command(
     assets: AssetsOption = None,
 ) -> None:
     """Draw every task and setting of a suite, as the agent sees them, into one PNG; or one task into a GIF."""
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.files import check_target
-    from harness.plan import find_assets
-    from harness.registry import add_shifts, load_suite
+    from harness.registry import load_suite
+    from harness.running.plan import find_assets
+    from harness.shift_settings import add_shifts
     from harness.spec import check_profile
 
     chosen = add_shifts(load_suite(suite), shift or ())
@@ -274,7 +284,7 @@ def _check_gif_options(gif: Path | None, steps: int | None, out: Path | None, ta
 @assets_app.command("list")
 def assets_list(assets: AssetsOption = None, as_json: JsonOption = False) -> None:
     """Every third-party file set: what it is for, its licence, and whether it is here."""
-    from harness.assets import AssetStore, list_assets
+    from harness.assets.store import AssetStore, list_assets
 
     _show(list_assets(AssetStore.from_environment(assets, allow_stand_ins=False)), as_json)
 
@@ -287,11 +297,11 @@ def assets_fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download and verify what is not here yet. Interrupted downloads resume."""
-    from harness.assets import AssetStore, asset_named, cache_folder
+    from harness.assets.store import AssetStore, asset_named, cache_folder
 
     for name in names:
         asset_named(name)  # a wrong name ends here, before any download
-    from harness.download import fetch_assets
+    from harness.assets.download import fetch_assets
 
     store = AssetStore.from_environment(assets, allow_stand_ins=False)
     _show(fetch_assets(names, into or cache_folder(), store=store), as_json)
@@ -304,7 +314,7 @@ def assets_verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare what is here with its SHA-256; exit 1 if a file differs, or a named one is absent."""
-    from harness.assets import AssetStore, verify_assets, verify_status
+    from harness.assets.store import AssetStore, verify_assets, verify_status
 
     rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or ())
     _show(rows, as_json)
@@ -328,10 +338,10 @@ def demos_collect(
     assets: AssetsOption = None,
 ) -> None:
     """Collect demonstrations of one task; goes on where it was stopped."""
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.demos import collect_demos
-    from harness.plan import check_writable
     from harness.registry import load_suite
+    from harness.running.plan import check_writable
     from harness.spec import check_profile
 
     chosen = load_suite(suite)

@@ -25,12 +25,12 @@ import numpy as np
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError, WorkError
 from harness.files import disk_errors, sha256_of, write_json
-from harness.provenance import code_revision, package_versions
+from harness.running.provenance import code_revision, package_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
     from harness.spec import Suite
 

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.spec import check_profile
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
     from harness.spec import BoundShift, Protocol, Setting, Suite
 

@@ -58,7 +58,7 @@ def make_registered(
     """
     import warnings
 
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.environment import make_env
     from harness.registry import load_suite
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.presets import PRESETS
-from harness.registry import agent_names, load_agent, load_suite, shift_axes, suite_names
+from harness.registry import agent_names, load_agent, load_suite, suite_names
+from harness.running.presets import PRESETS
+from harness.shift_settings import axes_of
 
 
 def suites() -> list[dict[str, Any]]:
@@ -59,7 +60,8 @@ def agents() -> list[dict[str, Any]]:
 
 
 def shifts() -> list[dict[str, Any]]:
-    """One row per continuous shift: for `--shift name=value`."""
+    """One row per continuous shift that any suite offers: for `--shift name=value`."""
+    axes = {name: axis for suite in map(load_suite, suite_names()) for name, axis in axes_of(suite).items()}
     return [
         {
             "shift": axis.name,
@@ -71,7 +73,7 @@ def shifts() -> list[dict[str, Any]]:
             "description": axis.description,
             "source": axis.source,
         }
-        for axis in shift_axes().values()
+        for axis in axes.values()
     ]
 
 

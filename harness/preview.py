@@ -15,7 +15,7 @@ from harness.errors import UsageError, WorkError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.spec import Suite
 
 MARGIN = 8  # pixels between pictures

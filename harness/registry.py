@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import itertools
-import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
-from harness.spec import Setting, Suite
+from harness.policy import as_policy
+from harness.spec import Suite
 
 if TYPE_CHECKING:
     from harness.agent import AgentSpec
@@ -23,12 +20,12 @@ if TYPE_CHECKING:
 
 def suite_names() -> list[str]:
     """Names of the suites in `suites/`, sorted."""
-    return _names_in("suites")
+    return _names_in("harness.suites")
 
 
 def agent_names() -> list[str]:
     """Names of the agents in `baselines/`, sorted."""
-    return _names_in("baselines")
+    return _names_in("harness.baselines")
 
 
 def load_suite(name: str) -> Suite:
@@ -37,68 +34,10 @@ def load_suite(name: str) -> Suite:
     Raises:
       UsageError: if there is none, or what is there is not a `Suite`.
     """
-    suite = _from_outside(name, "suite") if ":" in name else _from_folder("suites", name, "suite", "SUITE")
+    suite = _from_outside(name, "suite") if ":" in name else _from_folder("harness.suites", name, "suite", "SUITE")
     if not isinstance(suite, Suite):
         raise UsageError(f"'{name}' is a {type(suite).__name__}, not a harness.spec.Suite.")
     return suite
-
-
-def add_shifts(suite: Suite, texts: Sequence[str]) -> Suite:
-    """The suite with one more setting per text, evaluated beside its own.
-
-    Args:
-      suite: any suite.
-      texts: each `[SETTING+]NAME=VALUE[+NAME=VALUE...]`: axes of `harness list shifts`, on top of one of the suite's
-        settings or, if none is named, of the training setting.
-    Raises:
-      UsageError: for a name that does not exist, a value out of range, or an axis of another domain.
-    """
-    added = {setting.name: setting for setting in (_composed(suite, text) for text in texts)}
-    return replace(suite, settings=(*suite.settings, *added.values()))
-
-
-def shift_axes() -> Mapping[str, Any]:
-    """Every continuous shift by name, see `suites/shifts/axes.py`."""
-    return importlib.import_module("suites.shifts.axes").AXES
-
-
-def _composed(suite: Suite, text: str) -> Setting:
-    parts = [part.strip() for part in text.split("+")]
-    base = suite.train if "=" in parts[0] else suite.setting(parts.pop(0))
-    if not parts:
-        raise UsageError(f"--shift takes [setting+]name=value, and '{text}' names no shift.")
-    settings = [_axis_setting(suite, part, text) for part in parts]
-    _check_composable([base, *settings])
-    names = ([] if base == suite.train else [base.name]) + [setting.name for setting in settings]
-    shifts = [shift for setting in settings for shift in setting.shifts]
-    # What overwrites goes first, whatever was named first: a turn is then a turn of the camera where it has gone.
-    overwriting, others = [s for s in shifts if s.sets], [s for s in shifts if not s.sets]
-    return Setting("+".join(names), (*overwriting, *base.shifts, *others))
-
-
-def _check_composable(settings: Sequence[Setting]) -> None:
-    """Sees to it that no part of a setting undoes another.
-
-    Raises:
-      UsageError: if an axis is named twice, or two parts overwrite the same field of the model.
-    """
-    for first, second in itertools.combinations(settings, 2):
-        fields = [{field for shift in setting.shifts for field in shift.sets} for setting in (first, second)]
-        same_axis = "=" in first.name and first.name.partition("=")[0] == second.name.partition("=")[0]
-        if same_axis or fields[0] & fields[1]:
-            raise UsageError(f"'{first.name}' and '{second.name}' set the same thing: ask for one of them.")
-
-
-def _axis_setting(suite: Suite, part: str, text: str) -> Setting:
-    name, equals, value = part.partition("=")
-    axis = importlib.import_module("suites.shifts.axes").find_axis(name, suite.domain)
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not equals or not math.isfinite(number):
-        raise UsageError(f"--shift takes [setting+]name=value with a number, not '{text}'.")
-    return axis.setting(number, suite.domain)
 
 
 def load_agent(name: str) -> AgentSpec:
@@ -113,7 +52,7 @@ def load_agent(name: str) -> AgentSpec:
     from harness.agent import AgentSpec  # here: it loads pydantic, which suites do not need
 
     if ":" not in name:
-        agent = _from_folder("baselines", name, "agent", "AGENT")
+        agent = _from_folder("harness.baselines", name, "agent", "AGENT")
     else:
         agent = _from_outside(name, "agent")
         if not isinstance(agent, AgentSpec):
@@ -174,26 +113,3 @@ def _acting_only(name: str, policy: Any) -> AgentSpec:
         learns=False,
         ready_made=True,
     )
-
-
-class FunctionPolicy:
-    """Lets a plain function from a batch of observations to a batch of actions act."""
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._function = function
-
-    def act(self, observations: Any, *, explore: bool) -> Any:
-        return self._function(observations)
-
-
-def as_policy(policy: Any) -> Any:
-    """The object itself if it has `act`, a wrapper if it is a function.
-
-    Raises:
-      UsageError: if it is neither.
-    """
-    if callable(getattr(policy, "act", None)):
-        return policy
-    if callable(policy):
-        return FunctionPolicy(policy)
-    raise UsageError(f"A policy has act(observations, *, explore) or is a function, not a {type(policy).__name__}.")

@@ -15,7 +15,7 @@ from harness.errors import UsageError, unknown
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.assets import AssetStore, FoundAsset
+    from harness.assets.store import AssetStore, FoundAsset
     from harness.simulation import Simulation
 
 
@@ -212,6 +212,7 @@ class Suite:
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # means over some settings, shown below them
     held_out: tuple[str, ...] = ()  # assets its settings show pictures of, in whatever form: not for agents to train on
     needs_graphics: bool = True  # False for a suite that draws without GL
+    axes: str = ""  # importable module with `AXES`: name -> `harness.axis.Axis`, for --shift; "" for none
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from harness.spec import BoundShift, Protocol, Setting, Shift, Suite
 
 if TYPE_CHECKING:
     from harness.agent import Observation
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 TASKS = ("dot_reach", "dot_stay")
 SPEED = 0.05  # side lengths the dot moves per control step at full action

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports import statistics
-from reports.variants import SAMPLE, Variant, differences
-from results.rows import COMPARISON_KEY
+from harness.reports import statistics
+from harness.reports.variants import SAMPLE, Variant, differences
+from harness.results.rows import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reports.table import Expected, Line
+    from harness.reports.table import Expected, Line
 
 
 def footnotes(
@@ -36,7 +36,7 @@ def footnotes(
       distinct: the kept ones without repeated samples.
       published_agents: whose published numbers were asked for.
     """
-    from reports.table import MEAN
+    from harness.reports.table import MEAN
 
     cells = [line for line in lines if line.task != MEAN and line.setting in expected.settings]
     printed_means = [line for line in lines if line.task == MEAN and line.setting in expected.settings]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reports import statistics
-from reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
+from harness.reports import statistics
+from harness.reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
 
 DEFAULT_WIDTH = 120  # characters, where there is no terminal to ask
 NOTHING = "–"  # not defined, or not published

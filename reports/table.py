@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports import statistics
-from reports.variants import SAMPLE, Variant, assign_variants
-from results.published import PublishedNumber, compared_agents, mean_over, published_cell
-from results.rows import COMPARISON_KEY
+from harness.reports import statistics
+from harness.reports.variants import SAMPLE, Variant, assign_variants
+from harness.results.published import PublishedNumber, compared_agents, mean_over, published_cell
+from harness.results.rows import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +184,7 @@ def build_table(
     """The table of some rows.
 
     Args:
-      rows: one line per episode, as from `results.store.load_rows`; of one suite.
+      rows: one line per episode, as from `harness.results.store.load_rows`; of one suite.
       expected: what should be there.
       published: whether to set published numbers beside.
       published_agents: whose; None takes those that go with the suite.
@@ -193,7 +193,7 @@ def build_table(
     Raises:
       ValueError: if the rows are of several suites or a return is not finite.
     """
-    from reports.footnotes import footnotes
+    from harness.reports.footnotes import footnotes
 
     if (suites := sorted(rows["suite"].unique())) and len(suites) > 1:
         raise ValueError(f"A table is about one suite, not about {', '.join(suites)}.")
@@ -234,8 +234,8 @@ def expected_from_rows(rows: pd.DataFrame, **others: Any) -> Expected:
 
 
 def render(table: Table, fmt: str = "terminal", *, width: int | None = None) -> str:
-    """The table as text; see `reports.render.render`."""
-    from reports.render import render as render_table
+    """The table as text; see `harness.reports.render.render`."""
+    from harness.reports.render import render as render_table
 
     return render_table(table, fmt, width=width)
 

@@ -20,7 +20,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, from_dict, to_dict
+from harness.results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, from_dict, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd

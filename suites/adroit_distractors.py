@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import adroit_protocol as adroit
-from suites.shifts.lighting import LightDirection, LightPosition
-from suites.shifts.new_object import NewObject
-from suites.shifts.object_color import ObjectColor
+from harness.suites.domains import adroit_protocol as adroit
+from harness.suites.shifts import AXES
+from harness.suites.shifts.lighting import LightDirection, LightPosition
+from harness.suites.shifts.new_object import NewObject
+from harness.suites.shifts.object_color import ObjectColor
 
 # Without suffix: as the paper describes it. "_code": as the published code does it, quirks included.
 SETTINGS = (
@@ -23,6 +24,7 @@ SUITE = Suite(
     name="adroit_distractors",
     version=1,
     domain=adroit.DOMAIN,
+    axes=AXES,
     tasks=adroit.TASKS,
     settings=SETTINGS,
     protocol=adroit.PROTOCOL,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.spec import Protocol, Setting, Suite
-from suites.domains import adroit_protocol as adroit
-from suites.shifts.camera import CameraJitter
-from suites.shifts.lighting import LightColor, LightOffset, MovingLight
-from suites.shifts.object_color import SceneColor
-from suites.shifts.other_object import OtherObject
-from suites.shifts.physics import Physics
-from suites.shifts.sky import SkyColor, SkyVideo
-from suites.shifts.table_texture import TableTexture
+from harness.suites.domains import adroit_protocol as adroit
+from harness.suites.shifts import AXES
+from harness.suites.shifts.camera import VIGEN_CAMERA_EASY, VIGEN_CAMERA_HARD
+from harness.suites.shifts.lighting import LightColor, LightOffset, MovingLight
+from harness.suites.shifts.object_color import SceneColor
+from harness.suites.shifts.other_object import OtherObject
+from harness.suites.shifts.physics import Physics
+from harness.suites.shifts.sky import SkyColor, SkyVideo
+from harness.suites.shifts.table_texture import TableTexture
 
 # Relocate is left out: RL-ViGen measures these three only, and relocate's table is invisible in its files, too.
 TASKS = ("door", "hammer", "pen")
@@ -39,9 +40,6 @@ HARD_TABLES = (
     "metaworld/wood4",
 )
 
-CAMERA_EASY = CameraJitter(position=0.03, quaternion=0.03, fovy_low=-4, fovy_high=5)
-CAMERA_HARD = CameraJitter(position=0.07, quaternion=0.08, fovy_low=-10, fovy_high=10)
-
 
 def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
     """The two levels that RL-ViGen reports, then every factor alone; the numbers are those of its setting.yaml.
@@ -64,7 +62,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
         Setting(f"background_video_{level}", (SkyVideo(level),)),
         Setting(f"light_{level}", light),
         Setting(f"moving_light_{level}", (moving,)),
-        Setting(f"camera_{level}", (CAMERA_EASY if easy else CAMERA_HARD,)),
+        Setting(f"camera_{level}", (VIGEN_CAMERA_EASY if easy else VIGEN_CAMERA_HARD,)),
         Setting(f"physics_{level}", (Physics(level),)),
     )
 
@@ -73,6 +71,7 @@ SUITE = Suite(
     name="adroit_vigen",
     version=3,
     domain=adroit.DOMAIN,
+    axes=AXES,
     tasks=TASKS,
     settings=(*_settings("easy"), *_settings("hard"), Setting("other_object", (OtherObject(),))),
     protocol=Protocol(

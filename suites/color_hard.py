@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import dmcontrol_protocol as dmcontrol
-from suites.shifts.color import RandomColor
+from harness.suites.domains import dmcontrol_protocol as dmcontrol
+from harness.suites.shifts import AXES
+from harness.suites.shifts.color import RandomColor
 
 SUITE = Suite(
     name="color_hard",
     version=1,
     domain=dmcontrol.DOMAIN,
+    axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=(Setting("color_hard", (RandomColor(level="hard"),)),),
     protocol=dmcontrol.PROTOCOL,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.spec import Setting, Suite
-from suites.domains import dmcontrol_protocol as dmcontrol
-from suites.shifts.distracting_background import DistractingBackground
-from suites.shifts.distracting_camera import DistractingCamera
-from suites.shifts.distracting_color import DistractingColor
+from harness.suites.domains import dmcontrol_protocol as dmcontrol
+from harness.suites.shifts import AXES
+from harness.suites.shifts.distracting_background import DistractingBackground
+from harness.suites.shifts.distracting_camera import DistractingCamera
+from harness.suites.shifts.distracting_color import DistractingColor
 
 INTENSITIES = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
@@ -23,6 +24,7 @@ SUITE = Suite(
     name="distracting_cs",
     version=1,
     domain=dmcontrol.DOMAIN,
+    axes=AXES,
     tasks=dmcontrol.ALL_TASKS,
     settings=tuple(distracting(intensity) for intensity in INTENSITIES),
     protocol=replace(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.spec import Setting, Shift, Suite
-from suites.domains import dmcontrol_protocol as dmcontrol
-from suites.shifts.camera_turn import LookAway, RandomRoll
-from suites.shifts.color import SequentialColor
-from suites.shifts.projector_video import ProjectorVideo
+from harness.suites.domains import dmcontrol_protocol as dmcontrol
+from harness.suites.shifts import AXES
+from harness.suites.shifts.camera_turn import LookAway, RandomRoll
+from harness.suites.shifts.color import SequentialColor
+from harness.suites.shifts.projector_video import ProjectorVideo
 
 TRAIN_FRAMES = 1_000_000
 
@@ -28,6 +29,7 @@ SUITE = Suite(
     name="dmcgb2",
     version=1,
     domain=dmcontrol.DOMAIN,
+    axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=tuple(
         Setting(f"{name}_{level}", shifts)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import metaworld_protocol as metaworld
-from suites.shifts.texture import Texture
+from harness.suites.domains import metaworld_protocol as metaworld
+from harness.suites.shifts import AXES
+from harness.suites.shifts.texture import Texture
 
 # In the order of PIE-G's table, then the original's other textures. Training shows a checkered table ("grid").
 PIEG_TEXTURES = ("wood", "metal", "blanket")
@@ -14,6 +15,7 @@ SUITE = Suite(
     name="drawerworld",
     version=1,
     domain=metaworld.DRAWERWORLD_DOMAIN,
+    axes=AXES,
     tasks=metaworld.DRAWERWORLD_TASKS,
     settings=tuple(Setting(name, (Texture(metaworld.DRAWERWORLD_TABLE, (name,)),)) for name in TEXTURES),
     protocol=metaworld.DRAWERWORLD_PROTOCOL,

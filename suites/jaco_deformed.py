@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import jaco_protocol as jaco
-from suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
+from harness.suites.domains import jaco_protocol as jaco
+from harness.suites.shifts import AXES
+from harness.suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
 
 SUITE = Suite(
     name="jaco_deformed",
     version=2,
     domain=jaco.DOMAIN,
+    axes=AXES,
     tasks=jaco.TASKS,
     settings=(
         Setting("deformed_arm", (DeformedArm(),)),

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import metaworld_protocol as metaworld
-from suites.shifts.camera import CameraJitter
-from suites.shifts.scene_light import SceneLight
-from suites.shifts.texture import Texture
-
-# Of the metaworld package itself; none of them is the table of training (wood2).
-TABLES = (
-    "brick1",
-    "darkwood",
-    "floor1",
-    "granite",
-    "light_wood_v2",
-    "marble",
-    "metal1",
-    "navy_blue",
-    "plaster1",
-    "tennis",
-)
-
-LIGHT = SceneLight(brightness=2.0, color=0.2, direction=0.5)
-CAMERA = CameraJitter(position=0.05, quaternion=0.05, fovy_low=-5, fovy_high=6)
+from harness.suites.domains import metaworld_protocol as metaworld
+from harness.suites.shifts import AXES
+from harness.suites.shifts.camera import METAWORLD_CAMERA
+from harness.suites.shifts.scene_light import METAWORLD_LIGHT
+from harness.suites.shifts.texture import METAWORLD_TABLES, Texture
 
 SUITE = Suite(
     name="metaworld_visual",
     version=1,
     domain=metaworld.DOMAIN,
+    axes=AXES,
     tasks=metaworld.VISUAL_TASKS,
     settings=(
-        Setting("light", (LIGHT,)),
-        Setting("table_texture", (Texture(metaworld.TABLE, TABLES),)),
-        Setting("camera", (CAMERA,)),
+        Setting("light", (METAWORLD_LIGHT,)),
+        Setting("table_texture", (Texture(metaworld.TABLE, METAWORLD_TABLES),)),
+        Setting("camera", (METAWORLD_CAMERA,)),
     ),
     protocol=metaworld.VISUAL_PROTOCOL,
     description="Metaworld push and drawer-open under other lights, tables and camera poses.",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from harness.spec import Setting, Suite
-from suites.domains import dmcontrol_protocol as dmcontrol
-from suites.shifts.video import VideoBackground
+from harness.suites.domains import dmcontrol_protocol as dmcontrol
+from harness.suites.shifts import AXES
+from harness.suites.shifts.video import VideoBackground
 
 SUITE = Suite(
     name="video_hard",
     version=1,
     domain=dmcontrol.DOMAIN,
+    axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=(Setting("video_hard", (VideoBackground(split="hard"),)),),
     protocol=dmcontrol.PROTOCOL,

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from harness.assets import FoundAsset
+from harness.assets.store import FoundAsset
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.drqv2 import Config
-from baselines.learners import storage
-from baselines.nn.encoders import Encoder
-from baselines.nn.heads import Actor, Critic, critic_loss, initialise
-from baselines.nn.noise import linear_schedule, noisy_action
-from baselines.nn.replay import Batch, Replay
 from harness.agent import AgentContext, AgentSpec, Transition
+from harness.baselines.drqv2 import Config
+from harness.baselines.learners import storage
+from harness.baselines.nn.encoders import Encoder
+from harness.baselines.nn.heads import Actor, Critic, critic_loss, initialise
+from harness.baselines.nn.noise import linear_schedule, noisy_action
+from harness.baselines.nn.replay import Batch, Replay
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

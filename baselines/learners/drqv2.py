@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from baselines.drqv2 import AGENT, Config
-from baselines.learners.ddpg import DDPG, Draws, pixel_shape
-from baselines.nn.augment import random_shift
-from baselines.nn.encoders import ConvEncoder
-from baselines.nn.replay import Batch
 from harness.agent import AgentContext
+from harness.baselines.drqv2 import AGENT, Config
+from harness.baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from harness.baselines.nn.augment import random_shift
+from harness.baselines.nn.encoders import ConvEncoder
+from harness.baselines.nn.replay import Batch
 
 
 class DrQv2(DDPG):

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from baselines.learners.ddpg import DDPG, Draws, pixel_shape
-from baselines.nn.acting import ActingEncoder
-from baselines.nn.augment import overlay, random_shift
-from baselines.nn.encoders import FrozenResNetEncoder
-from baselines.nn.overlay import OverlayPictures
-from baselines.nn.replay import Batch
-from baselines.nn.resnet import (
+from harness.agent import AgentContext
+from harness.baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from harness.baselines.nn.acting import ActingEncoder
+from harness.baselines.nn.augment import overlay, random_shift
+from harness.baselines.nn.encoders import FrozenResNetEncoder
+from harness.baselines.nn.overlay import OverlayPictures
+from harness.baselines.nn.replay import Batch
+from harness.baselines.nn.resnet import (
     Normalise,
     ResNet18,
     group_statistics,
@@ -25,8 +26,7 @@ from baselines.nn.resnet import (
     moving_statistics,
     running_statistics,
 )
-from baselines.pieg import AGENT, Config
-from harness.agent import AgentContext
+from harness.baselines.pieg import AGENT, Config
 from harness.errors import MissingAssetError, UsageError
 
 CONSTRUCTOR_BATCH = 32  # observations of noise the published constructor runs through the network
@@ -161,5 +161,5 @@ class PIEG(DDPG):
 
 
 def make(context: AgentContext, config: Config) -> PIEG:
-    """Builds the agent; `baselines.pieg.AGENT` names this function."""
+    """Builds the agent; `harness.baselines.pieg.AGENT` names this function."""
     return PIEG(context, config)

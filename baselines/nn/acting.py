@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.nn.encoders import FrozenResNetEncoder
+from harness.baselines.nn.encoders import FrozenResNetEncoder
 
 
 class ActingEncoder:

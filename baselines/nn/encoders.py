@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from baselines.nn.resnet import Normalise, ResNet18, running_statistics
+from harness.baselines.nn.resnet import Normalise, ResNet18, running_statistics
 
 
 class Encoder(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering.renderer import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -14,13 +14,13 @@ import numpy as np
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
-from suites.domains.adroit_models import CAMERAS, make_library_env
-from suites.domains.adroit_protocol import DENSE_TASKS, TASKS
-from suites.domains.adroit_rewards import JUDGES, SUSTAINED_STEPS, GoalCount, Verdict
+from harness.suites.domains.adroit_models import CAMERAS, make_library_env
+from harness.suites.domains.adroit_protocol import DENSE_TASKS, TASKS
+from harness.suites.domains.adroit_rewards import JUDGES, SUSTAINED_STEPS, GoalCount, Verdict
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
-    from suites.domains.adroit_expert import Expert, HumanDemo
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.adroit_expert import Expert, HumanDemo
 
 FRAME_SKIP = 5  # physics steps of 2 ms per control step
 NUM_HAND_JOINTS = 24
@@ -193,13 +193,13 @@ def make_simulation(task: str, *, image_size: int, profile: str, shifts: tuple[S
 
 def expert(task: str, assets: AssetStore) -> Expert:
     """The published expert policy of a task; see `harness.demos`."""
-    from suites.domains.adroit_expert import load_expert
+    from harness.suites.domains.adroit_expert import load_expert
 
     return load_expert(task, assets)
 
 
 def human_demos(task: str, assets: AssetStore) -> tuple[tuple[HumanDemo, ...], str]:
     """Recorded human trajectories of a task and the identity of their file; see `harness.demos`."""
-    from suites.domains.adroit_expert import load_human_demos
+    from harness.suites.domains.adroit_expert import load_human_demos
 
     return load_human_demos(task, assets)

@@ -13,13 +13,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.errors import CorruptAssetError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from suites.domains.adroit import AdroitSimulation
+    from harness.suites.domains.adroit import AdroitSimulation
 
 LAYERS = ("in_shift", "in_scale", "w0", "b0", "w1", "b1", "w2", "b2", "out_shift", "out_scale", "log_std")
 RECORDED = ("lengths", "actions", "rewards", "observations", "init_qpos", "init_qvel", "init_door_body_pos")

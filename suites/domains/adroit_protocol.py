@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.spec import Protocol
 
-DOMAIN = "suites.domains.adroit"
+DOMAIN = "harness.suites.domains.adroit"
 SOURCE = (
     "Shah & Kumar 2021 (RRL, arXiv 2107.03380, section 7.8), facebookresearch/RRL@4b7042a and ShahRutav/mj_envs, "
     "branches rrl@5ee75c6 and rrl_vis_dis@0729354; models of gymnasium-robotics 1.4.2"

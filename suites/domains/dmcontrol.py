@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering.renderer import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -19,7 +19,7 @@ from dm_control.rl import control
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
-from suites.domains.dmcontrol_protocol import ALL_TASKS
+from harness.suites.domains.dmcontrol_protocol import ALL_TASKS
 
 CAMERA = 0  # of every task benchmarked by DMC-GB: walker and cheetah `side`, cartpole `fixed`, the others `cam0`
 NO_TIME_LIMIT = 1e6  # s; only the environment's own step cap ends an episode, as in DMC-GB

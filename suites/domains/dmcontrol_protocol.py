@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from harness.spec import Protocol
 
-DOMAIN = "suites.domains.dmcontrol"
+DOMAIN = "harness.suites.domains.dmcontrol"
 SOURCE = (
     "Hansen & Wang 2021 (SODA, arXiv 2011.13389), nicklashansen/dmcontrol-generalization-benchmark@ff9c0aa8; "
     "protocol of Yuan et al. 2022 (PIE-G, arXiv 2212.08860), gemcollector/PIE-G@3588cf8b"

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering.renderer import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -20,8 +20,8 @@ from dm_control.manipulation.shared import registry
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
-from suites.domains.jaco_protocol import TASKS
-from suites.shifts.deformed_shapes import BRICK_SCALE
+from harness.suites.domains.jaco_protocol import TASKS
+from harness.suites.shifts.deformed_shapes import BRICK_SCALE
 
 CAMERA = "front_close"
 SOLVED = 1.0  # the highest reward of a control step; for reach_duplo: the grip is within 0.05 m of the brick

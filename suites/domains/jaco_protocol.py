@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.spec import Protocol
 
-DOMAIN = "suites.domains.jaco"
+DOMAIN = "harness.suites.domains.jaco"
 
 # All tasks of dm_control's manipulation set about one loose Duplo brick.
 TASKS = ("reach_duplo", "lift_brick", "place_brick")

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.rendering import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
+from harness.rendering.renderer import DrawnSimulation  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
@@ -18,10 +18,10 @@ from metaworld.policies import ENV_POLICY_MAP
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
-from suites.domains.metaworld_protocol import TASKS
+from harness.suites.domains.metaworld_protocol import TASKS
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 # DrM puts `corner2` at (0.75, 0.075, 0.7) at every reset (XuGW-Kevin/DrM metaworld_env.py); today that is `corner4`.
 CAMERA = "corner4"

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.rendering import OffscreenRenderer as _chooses_gl_first  # noqa: F401
+from harness.rendering.renderer import OffscreenRenderer as _chooses_gl_first  # noqa: F401
 
 # isort: split
 import mujoco
 
 from harness.errors import unknown
 from harness.spec import Shift
-from suites.domains.metaworld import Expert as Expert
-from suites.domains.metaworld import MetaworldSimulation
-from suites.domains.metaworld import expert as expert
-from suites.domains.metaworld_protocol import DRAWERWORLD_TABLE, DRAWERWORLD_TASKS
-from suites.shifts.texture import package_texture
+from harness.suites.domains.metaworld import Expert as Expert
+from harness.suites.domains.metaworld import MetaworldSimulation
+from harness.suites.domains.metaworld import expert as expert
+from harness.suites.domains.metaworld_protocol import DRAWERWORLD_TABLE, DRAWERWORLD_TASKS
+from harness.suites.shifts.texture import package_texture
 
 CAMERA = "drawerworld"
 JOINT = "goal_slidey"  # 0 with the drawer shut, -0.16 m pulled out

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.spec import Protocol
 
-DOMAIN = "suites.domains.metaworld"
-DRAWERWORLD_DOMAIN = "suites.domains.metaworld_drawerworld"
+DOMAIN = "harness.suites.domains.metaworld"
+DRAWERWORLD_DOMAIN = "harness.suites.domains.metaworld_drawerworld"
 
 # The fifty tasks of metaworld 3.1.1, `drawer_open` for its `drawer-open-v3`.
 TASKS = (

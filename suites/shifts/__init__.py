@@ -1,1 +1,1 @@
-
+AXES = "harness.suites.shifts.axes"  # what every suite here offers for --shift

@@ -6,80 +6,33 @@ are bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from harness.errors import UsageError, unknown
-from harness.spec import Setting, Shift
-from suites.adroit_vigen import CAMERA_HARD
-from suites.domains.adroit_protocol import DOMAIN as ADROIT
-from suites.domains.adroit_protocol import SOURCE as RRL
-from suites.domains.metaworld_protocol import DOMAIN as METAWORLD
-from suites.domains.metaworld_protocol import DRAWERWORLD_DOMAIN as DRAWERWORLD
-from suites.domains.metaworld_protocol import DRAWERWORLD_TABLE, TABLE
-from suites.metaworld_visual import CAMERA, LIGHT, TABLES
-from suites.shifts.camera_turn import CameraRoll
-from suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
-from suites.shifts.distracting_background import DistractingBackground
-from suites.shifts.distracting_camera import DistractingCamera
-from suites.shifts.distracting_color import DistractingColor
-from suites.shifts.lamps import Lamps
-from suites.shifts.lighting import LightDirection, LightPosition
-from suites.shifts.object_color import ObjectColor
-from suites.shifts.texture import Texture
+from harness.axis import Axis, Make
+from harness.suites.domains.adroit_protocol import DOMAIN as ADROIT
+from harness.suites.domains.adroit_protocol import SOURCE as RRL
+from harness.suites.domains.metaworld_protocol import DOMAIN as METAWORLD
+from harness.suites.domains.metaworld_protocol import DRAWERWORLD_DOMAIN as DRAWERWORLD
+from harness.suites.domains.metaworld_protocol import DRAWERWORLD_TABLE, TABLE
+from harness.suites.shifts.camera import METAWORLD_CAMERA, VIGEN_CAMERA_HARD
+from harness.suites.shifts.camera_turn import CameraRoll
+from harness.suites.shifts.deformed_shapes import DeformedArm, DeformedTarget
+from harness.suites.shifts.distracting_background import DistractingBackground
+from harness.suites.shifts.distracting_camera import DistractingCamera
+from harness.suites.shifts.distracting_color import DistractingColor
+from harness.suites.shifts.lamps import Lamps
+from harness.suites.shifts.lighting import LightDirection, LightPosition
+from harness.suites.shifts.object_color import ObjectColor
+from harness.suites.shifts.scene_light import METAWORLD_LIGHT
+from harness.suites.shifts.texture import METAWORLD_TABLES, Texture
 
-DMCONTROL = "suites.domains.dmcontrol"
-JACO = "suites.domains.jaco"
+DMCONTROL = "harness.suites.domains.dmcontrol"
+JACO = "harness.suites.domains.jaco"
 EVERYWHERE = (DMCONTROL, JACO, METAWORLD, DRAWERWORLD, ADROIT)
 STONE = "Stone et al. 2021 (arXiv 2101.02722), as in nicklashansen/dmcontrol-generalization-benchmark@ff9c0aa8"
 OWN = "this project"
 
 DRAWERWORLD_TABLES = ("wood", "metal", "marble")  # of DrawerWorld's; none is a third-party file
-
-Make = Callable[[float], Shift]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One continuous factor.
-
-    Attributes:
-      name: on the command line.
-      low, high: closed interval of the value.
-      neutral: the value that changes nothing.
-      unit: "degrees", "metres", "factor", or "intensity" for a number without unit.
-      description: one line.
-      source: whose definition it is.
-      makers: builds the shift from the value, by the module of the simulations, as in `Suite.domain`.
-    """
-
-    name: str
-    low: float
-    high: float
-    neutral: float
-    unit: str
-    description: str
-    source: str
-    makers: Mapping[str, Make]
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Modules of the simulations it works on."""
-        return tuple(self.makers)
-
-    def setting(self, value: float, domain: str) -> Setting:
-        """The setting `name=value` of one of `domains`; without a shift at the neutral value.
-
-        Raises:
-          UsageError: if the value is outside the interval.
-        """
-        if not self.low <= value <= self.high:
-            raise UsageError(
-                f"Shift '{self.name}' goes from {self.low:g} to {self.high:g} ({self.unit}), not {value:g}."
-            )
-        # The shortest text that is this number and no other: two values never share a setting, nor their rows a cell.
-        text = repr(float(value)).removesuffix(".0")
-        return Setting(f"{self.name}={text}", () if value == self.neutral else (self.makers[domain](value),))
 
 
 def _on(domains: tuple[str, ...], make: Make) -> dict[str, Make]:
@@ -140,8 +93,8 @@ AXES: dict[str, Axis] = _axes(
         "The camera moved, turned and zoomed, drawn per episode; 1 is adroit_vigen's hard, or metaworld_visual's.",
         "RL-ViGen (arXiv 2307.10224) on Adroit, else this project",
         {
-            ADROIT: lambda value: replace(CAMERA_HARD, intensity=value),
-            **_on((METAWORLD, DRAWERWORLD), lambda value: replace(CAMERA, intensity=value)),
+            ADROIT: lambda value: replace(VIGEN_CAMERA_HARD, intensity=value),
+            **_on((METAWORLD, DRAWERWORLD), lambda value: replace(METAWORLD_CAMERA, intensity=value)),
         },
     ),
     Axis(
@@ -172,7 +125,7 @@ AXES: dict[str, Axis] = _axes(
         "intensity",
         "Brightness, colour and direction of all lights, drawn per episode; 1 is metaworld_visual's.",
         OWN,
-        _on((METAWORLD, DRAWERWORLD), lambda value: replace(LIGHT, intensity=value)),
+        _on((METAWORLD, DRAWERWORLD), lambda value: replace(METAWORLD_LIGHT, intensity=value)),
     ),
     Axis(
         "light_position",
@@ -213,7 +166,7 @@ AXES: dict[str, Axis] = _axes(
         "The table's picture blended with another, drawn per episode; at 1 the other alone is seen.",
         OWN,
         {
-            METAWORLD: lambda value: Texture(TABLE, TABLES, value),
+            METAWORLD: lambda value: Texture(TABLE, METAWORLD_TABLES, value),
             DRAWERWORLD: lambda value: Texture(DRAWERWORLD_TABLE, DRAWERWORLD_TABLES, value),
         },
     ),
@@ -238,18 +191,3 @@ AXES: dict[str, Axis] = _axes(
         _on((JACO,), DeformedTarget),
     ),
 )
-
-
-def find_axis(name: str, domain: str) -> Axis:
-    """Looks an axis up for a suite's domain.
-
-    Raises:
-      UsageError: if there is none of this name, or it does not work there.
-    """
-    if name not in AXES:
-        raise unknown("shift", name, AXES)
-    axis = AXES[name]
-    if domain not in axis.domains:
-        there = [other for other, candidate in AXES.items() if domain in candidate.domains]
-        raise UsageError(f"Shift '{name}' does not work on this suite; these do: {', '.join(there) or 'none'}.")
-    return axis

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import DrawnField, SceneWithCameras, Together, drawn_cameras
+from harness.suites.shifts.scene import DrawnField, SceneWithCameras, Together, drawn_cameras
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,8 @@ class CameraJitter(Shift):
         told = drawn_cameras(simulation)
         laws = zip(self.sets, (move, turn, zoom), strict=True)
         return Together([DrawnField(simulation, f"camera {field}", field, draw, told) for field, draw in laws])
+
+
+VIGEN_CAMERA_EASY = CameraJitter(position=0.03, quaternion=0.03, fovy_low=-4, fovy_high=5)  # RL-ViGen's setting.yaml
+VIGEN_CAMERA_HARD = CameraJitter(position=0.07, quaternion=0.08, fovy_low=-10, fovy_high=10)
+METAWORLD_CAMERA = CameraJitter(position=0.05, quaternion=0.05, fovy_low=-5, fovy_high=6)  # this project's choice

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, SceneWithCameras, drawn_cameras
+from harness.suites.shifts.scene import Restoring, SceneWithCameras, drawn_cameras
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 NUM_TURNS = 100  # DMC-GB2 goes through this many, one per episode, in an order that the seed shuffles
 ROLL = {"easy": 90.0, "hard": 180.0}  # degrees, bound to both sides

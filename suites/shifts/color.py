@@ -12,13 +12,13 @@ import numpy as np
 
 from harness.errors import CorruptAssetError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring
+from harness.suites.shifts.scene import Restoring
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 NUM_COLORS = 100
 DRAWN = ("grid_rgb1", "self_rgb", "skybox_rgb")

@@ -14,7 +14,7 @@ import numpy as np
 from harness.spec import BoundShift, Shift
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
 
 # Factors along the axes of each mesh, which lie in its link's frame: thicker, not longer, so no joint moves.

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness.cube_texture import CubePicture
 from harness.errors import CorruptAssetError, MissingAssetError
+from harness.rendering.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
-from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import Restoring, draws
+from harness.suites.shifts.intensity import PERIOD, check_intensity
+from harness.suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore, FoundAsset
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore, FoundAsset
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 ASSET = "davis"
 SKY = 0  # texture; six square faces, one below the other
@@ -205,7 +205,7 @@ def _square_picture(path: Path, size: int) -> np.ndarray:
 def _stand_in(number: int) -> Video:
     from PIL import Image
 
-    from harness.video import procedural_video
+    from harness.assets.videos import procedural_video
 
     def frame(index: int, size: int) -> np.ndarray:
         small = procedural_video(number, STAND_IN_FRAMES, STAND_IN_SIZE)[index]

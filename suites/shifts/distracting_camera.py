@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.camera_turn import about_view
-from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import Restoring, draws
+from harness.suites.shifts.camera_turn import about_view
+from harness.suites.shifts.intensity import PERIOD, check_intensity
+from harness.suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 ROBOT = 1  # the first body after the world; its subtree is the robot, or what the suite takes for it
 OVER_THE_TOP = frozenset({"reacher"})  # domains seen from above, whose camera may cross the pole

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.intensity import PERIOD, check_intensity
-from suites.shifts.scene import Restoring, Scene, draws
+from harness.suites.shifts.intensity import PERIOD, check_intensity
+from harness.suites.shifts.scene import Restoring, Scene, draws
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 STEP_SPREAD = 0.03  # standard deviation of one move, per channel and unit of intensity
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, Scene, draws, facts
+from harness.suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 PARTS = ("ambient", "diffuse", "specular")
 

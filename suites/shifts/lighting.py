@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import DrawnField, Restoring, Scene, Vector, blend
+from harness.suites.shifts.scene import DrawnField, Restoring, Scene, Vector, blend
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, Scene, draws, facts
+from harness.suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 NAME = "new_object"
 SHAPES = ("sphere", "capsule", "ellipsoid", "cylinder", "box")  # MuJoCo's geom types 2 to 6, in this order

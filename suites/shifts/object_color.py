@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.color import NUM_COLORS, ColorTable, load_table, stand_in_table
-from suites.shifts.scene import Restoring, Scene, blend, draws, facts
+from harness.suites.shifts.color import NUM_COLORS, ColorTable, load_table, stand_in_table
+from harness.suites.shifts.scene import Restoring, Scene, blend, draws, facts
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 REPAINTED = ("neck", "head", "pen", "target")  # geoms whose own colours RL-ViGen's models leave to materials
 UNCOLORED = (0.5, 0.5, 0.5, 1.0)  # MuJoCo's default rgba of a geom; a material shows only under it

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.table_texture import picture_path
+from harness.suites.shifts.table_texture import picture_path
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
 
 QUARTER = 1.57 / 2  # half of the quarter turns, radians, as rounded in RL-ViGen's files

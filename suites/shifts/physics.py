@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from harness.spec import BoundShift, Shift
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
 
 HAMMER_MASS = {"easy": 0.3, "hard": 0.35}  # kg; in training 0.253442

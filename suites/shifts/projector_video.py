@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from harness.cube_texture import CubePicture
+from harness.rendering.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
-from suites.shifts.color import first_entry
-from suites.shifts.scene import Restoring
-from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number
+from harness.suites.shifts.color import first_entry
+from harness.suites.shifts.scene import Restoring
+from harness.suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 SIZE = 256  # pixels, height and width of a picture on the screen
 STAND_IN_SIZE = 128  # pixels, enlarged like the videos
@@ -176,14 +176,14 @@ def video_shown(seed: int, episode: int, present: list[int]) -> int:
 
 def pictures(path: Path) -> Iterator[np.ndarray]:
     """Every frame of a video, at the screen's size."""
-    from harness.video import iterate
+    from harness.assets.videos import iterate
 
     return map(on_screen, iterate(path))
 
 
 def stand_in_pictures(number: int) -> Iterator[np.ndarray]:
     """A procedural video instead."""
-    from harness.video import procedural_video
+    from harness.assets.videos import procedural_video
 
     return map(on_screen, procedural_video(number, STAND_IN_FRAMES, STAND_IN_SIZE))
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, Scene, draws, facts
+from harness.suites.shifts.scene import Restoring, Scene, draws, facts
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 PARTS = ("ambient", "diffuse", "specular")
 
@@ -68,3 +68,6 @@ class _BoundLight(Restoring):
         moved = self._directions + offset
         self._model.light_dir[:] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
         return {"brightness": brightness, "tint": facts(tint)}
+
+
+METAWORLD_LIGHT = SceneLight(brightness=2.0, color=0.2, direction=0.5)  # this project's choice

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.color import ColorTable
-from suites.shifts.object_color import color_table, drawn_color
-from suites.shifts.scene import Restoring, Scene
-from suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order
+from harness.suites.shifts.color import ColorTable
+from harness.suites.shifts.object_color import color_table, drawn_color
+from harness.suites.shifts.scene import Restoring, Scene
+from harness.suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 NAME = "plain_sky"
 PURPLE = (0.42137, 0.20392, 0.50196)  # RL-ViGen's sky, which its video is keyed on
@@ -137,7 +137,7 @@ class _BoundSkyVideo(_BoundSky):
         self._frames = np.empty((0, self._size, self._size, 3), np.uint8)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        from harness.video import load_video, procedural_video
+        from harness.assets.videos import load_video, procedural_video
 
         video = self._order[episode % len(self._order)]
         if self._files:

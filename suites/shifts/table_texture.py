@@ -12,10 +12,10 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, Scene
+from harness.suites.shifts.scene import Restoring, Scene
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
 
 TABLE = "tablecube"  # the Adroit table's material
 FOLDERS = {

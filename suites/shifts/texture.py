@@ -13,13 +13,26 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring, Scene, draws
+from harness.suites.shifts.scene import Restoring, Scene, draws
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore, FoundAsset
+    from harness.assets.store import AssetStore, FoundAsset
 
 ASSET = "drawerworld"
 ASSET_SIZES = {"blanket": 199, "fabric": 200}  # pixels; pictures that no package brings
+# Of the metaworld package itself; none of them is the table that Metaworld's tasks train with (wood2).
+METAWORLD_TABLES = (
+    "brick1",
+    "darkwood",
+    "floor1",
+    "granite",
+    "light_wood_v2",
+    "marble",
+    "metal1",
+    "navy_blue",
+    "plaster1",
+    "tennis",
+)
 BLACK = "black"
 BLACK_SIZE = 8  # pixels
 

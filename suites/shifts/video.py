@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from harness.spec import BoundShift, Shift
-from suites.shifts.scene import Restoring
+from harness.suites.shifts.scene import Restoring
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.assets import AssetStore
-    from suites.domains.dmcontrol import DMControlSimulation
+    from harness.assets.store import AssetStore
+    from harness.suites.domains.dmcontrol import DMControlSimulation
 
 NUM_VIDEOS = {"easy": 10, "hard": 100}
 GREEN = (0.2, 0.8, 0.2)
@@ -70,7 +70,7 @@ class _BoundVideo(Restoring):
         self._frames = np.empty((0, size, size, 3), np.uint8)
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
-        from harness.video import load_video, procedural_video
+        from harness.assets.videos import load_video, procedural_video
 
         video = self._order[episode % len(self._order)]
         if self._files:

@@ -11,10 +11,10 @@ import gymnasium
 import numpy as np
 import torch
 
-from baselines.nn.replay import Batch
-from baselines.nn.resnet import ResNet18, initialise_randomly
 from harness.agent import AgentContext, Transition
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
+from harness.baselines.nn.replay import Batch
+from harness.baselines.nn.resnet import ResNet18, initialise_randomly
 from harness.environment import PixelEnv, make_env
 from harness.simulation import StepResult
 from harness.spec import Shift, Suite

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import suites_fps
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.registry import load_suite
 
 STAND_INS = AssetStore([], allow_stand_ins=True)

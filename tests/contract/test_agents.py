@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import baselines
+from harness import baselines
 from harness.agent import Agent, AgentContext, AgentSpec, Config, Policy, Transition
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CheckpointError
 from harness.spec import OPEN_FIELDS
 from harness.testing import SUITE
 
-FOLDER = Path(baselines.__file__).parent
+FOLDER = Path(baselines.__file__ or "").parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-AGENTS: dict[str, AgentSpec] = {name: importlib.import_module(f"baselines.{name}").AGENT for name in NAMES}
+AGENTS: dict[str, AgentSpec] = {name: importlib.import_module(f"harness.baselines.{name}").AGENT for name in NAMES}
 LEARNERS = [name for name, spec in AGENTS.items() if spec.learns]
 STAND_INS = AssetStore([], allow_stand_ins=True)
 
@@ -108,7 +108,7 @@ def test_the_declaration_is_complete(name: str) -> None:
     assert spec.description.endswith(".")
     assert spec.source
     module, _, attribute = spec.maker.partition(":")
-    assert module.startswith("baselines.")
+    assert module.startswith("harness.baselines.")
     assert attribute
     tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)

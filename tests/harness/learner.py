@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from harness.agent import AgentContext, AgentSpec, Config, Transition
 from harness.errors import CheckpointError
-from harness.rollout import first_pixels_digest
+from harness.running.rollout import first_pixels_digest
 from harness.simulation import StepResult
 from harness.spec import Shift
 from harness.testing import SUITE, DotReach

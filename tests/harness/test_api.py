@@ -11,10 +11,10 @@ import pytest
 import harness
 import harness.registry
 from harness.errors import UsageError
-from harness.plan import RunOptions, make_plan
-from harness.run import execute
+from harness.results.rows import COLUMNS
+from harness.running.plan import RunOptions, make_plan
+from harness.running.run import execute
 from harness.testing import SUITE
-from results.rows import COLUMNS
 from tests.harness.learner import Recorder, told_shifted
 
 

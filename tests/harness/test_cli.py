@@ -161,7 +161,7 @@ def test_quiet_is_not_silent_about_stand_ins(
 ) -> None:
     monkeypatch.delenv("HARNESS_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("harness.run.execute", lambda *_, **__: None)
+    monkeypatch.setattr("harness.running.run.execute", lambda *_, **__: None)
     monkeypatch.setattr(cli, "_run_table", lambda *_: "table")
     status, out, err = harness("run", *DOTS, "--agent", "pieg", "--quiet")
     assert (status, out) == (0, "table\n")
@@ -172,8 +172,8 @@ def test_quiet_is_not_silent_about_stand_ins(
 def test_a_run_of_two_codes_is_told_before_the_work(
     harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.run.mixed_code", lambda plan, store: f"delete {store.folder}")
-    monkeypatch.setattr("harness.run.execute", lambda *_, **__: None)
+    monkeypatch.setattr("harness.running.run.mixed_code", lambda plan, store: f"delete {store.folder}")
+    monkeypatch.setattr("harness.running.run.execute", lambda *_, **__: None)
     monkeypatch.setattr(cli, "_run_table", lambda *_: "table")
     _, _, err = harness(*RUN)
     assert err.startswith("Note: delete runs/dots-seeker-quick-")

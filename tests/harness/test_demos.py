@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness import testing
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.demos import Demo, collect_demos, load_demos
 from harness.environment import make_env
 from harness.errors import UsageError, WorkError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.simulation import Simulation, StepResult

@@ -15,8 +15,8 @@ from harness.environment import make_env
 from harness.errors import UsageError, WorkError
 from harness.preview import FONT_SIZE, MARGIN, SEAM, contact_sheet, episode_strip, picture, play
 from harness.spec import Setting
-from suites.adroit_distractors import SUITE as ADROIT
-from suites.color_hard import SUITE
+from harness.suites.adroit_distractors import SUITE as ADROIT
+from harness.suites.color_hard import SUITE
 from tests.made_assets import FakeStore
 
 STORE = FakeStore({})  # stand-ins only

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.errors import CorruptAssetError, MissingAssetError, UsageError
-from harness.plan import RunOptions, make_plan
-from harness.run import execute
-from results.rows import Row
+from harness.results.rows import Row
+from harness.running.plan import RunOptions, make_plan
+from harness.running.run import execute
 
 SHORT = ("protocol.episode_frames=16",)
 

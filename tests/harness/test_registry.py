@@ -10,7 +10,9 @@ import pytest
 
 from harness.agent import AgentSpec
 from harness.errors import UsageError
-from harness.registry import add_shifts, agent_names, as_policy, load_agent, load_suite, shift_axes, suite_names
+from harness.policy import as_policy
+from harness.registry import agent_names, load_agent, load_suite, suite_names
+from harness.shift_settings import add_shifts
 from harness.spec import Suite
 
 
@@ -150,12 +152,3 @@ def test_two_values_never_share_a_setting_and_one_value_written_twice_is_one() -
     names = [setting.name for setting in add_shifts(suite, texts).settings[len(suite.settings) :]]
     assert names == ["light=0.12345678", "light=0.12345679", "light=0.5", "light=1.0000001", "camera_roll=1e-07"]
     assert add_shifts(suite, [names[-1]]).settings[-1].name == names[-1]
-
-
-def test_every_axis_makes_shifts_within_its_range() -> None:
-    for name, axis in shift_axes().items():
-        assert axis.name == name
-        assert axis.low <= axis.neutral <= axis.high
-        for domain in axis.domains:
-            assert axis.setting(axis.neutral, domain).shifts == ()
-            assert len(axis.setting(axis.high, domain).shifts) == 1

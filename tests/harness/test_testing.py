@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.agent import AgentContext, AgentSpec
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.testing import BACKGROUND, NAN, RAISING, SEEKER, SLOW, SUITE, DotReach

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.rows import Row
+from harness.results.rows import Row
 
 BASE = Row(
     run_id="r1",

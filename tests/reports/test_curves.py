@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reports.curves import draw_curves, plot_curves
+from harness.reports.curves import draw_curves, plot_curves
 
 LOGS = {
     "walker_walk, seed 0": [

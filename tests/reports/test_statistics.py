@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import statistics as stats
+from harness.reports import statistics as stats
 
 RNG = np.random.default_rng(7)
 FIVE = [RNG.normal(400 + 50 * s, 80, size=n) for s, n in enumerate((40, 40, 40, 25, 40))]

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from reports import statistics
-from reports.render import FORMATS, _coloured, format_estimate
-from reports.table import MEAN, Estimate, Expected, build_table, expected_from_rows, render
+from harness.reports import statistics
+from harness.reports.render import FORMATS, _coloured, format_estimate
+from harness.reports.table import MEAN, Estimate, Expected, build_table, expected_from_rows, render
 
 TASKS = ("walker_walk", "cheetah_run")
 EXPECTED = Expected(

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from results.published import (
+from harness.results.published import (
     AGENTS,
     FOLDER,
     MAIN_AGENTS,

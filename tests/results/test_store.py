@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results.rows import COLUMNS, Row
-from results.store import CorruptRowsError, RowStore, load_rows
+from harness.results.rows import COLUMNS, Row
+from harness.results.store import CorruptRowsError, RowStore, load_rows
 
 ROW = Row(
     run_id="r1",

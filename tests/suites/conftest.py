@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.errors import MissingAssetError
 from tests.made_assets import FakeStore, noise_frames, write_video
 

@@ -8,8 +8,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from harness.assets import AssetStore
-from suites.domains import metaworld, metaworld_drawerworld
+from harness.assets.store import AssetStore
+from harness.suites.domains import metaworld, metaworld_drawerworld
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
 

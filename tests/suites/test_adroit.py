@@ -7,21 +7,21 @@ import sys
 
 import pytest
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import mujoco
 import numpy as np
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import make_env
 from harness.errors import MissingAssetError, UsageError
 from harness.registry import load_suite
-from suites.domains import adroit_rewards as rewards
-from suites.domains.adroit import AdroitSimulation, expert, human_demos, make_simulation
-from suites.domains.adroit_expert import Expert
-from suites.domains.adroit_models import CAMERAS, LIBRARY
-from suites.domains.adroit_protocol import DENSE_TASKS, PROTOCOL, TASKS
+from harness.suites.domains import adroit_rewards as rewards
+from harness.suites.domains.adroit import AdroitSimulation, expert, human_demos, make_simulation
+from harness.suites.domains.adroit_expert import Expert
+from harness.suites.domains.adroit_models import CAMERAS, LIBRARY
+from harness.suites.domains.adroit_protocol import DENSE_TASKS, PROTOCOL, TASKS
 
 pytestmark = pytest.mark.render
 

@@ -7,15 +7,15 @@ from dataclasses import asdict
 import pytest
 
 from harness.registry import load_suite
-from suites.shifts import new_object, object_color, physics, sky, table_texture, video
-from suites.shifts.camera import CameraJitter
-from suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, MovingLight
-from suites.shifts.new_object import NewObject
-from suites.shifts.object_color import ObjectColor, SceneColor
-from suites.shifts.other_object import HALF, HANDLE, HEAD, QUARTER, OtherObject
-from suites.shifts.physics import Physics
-from suites.shifts.sky import SkyColor, SkyVideo
-from suites.shifts.table_texture import TableTexture
+from harness.suites.shifts import new_object, object_color, physics, sky, table_texture, video
+from harness.suites.shifts.camera import CameraJitter
+from harness.suites.shifts.lighting import LightColor, LightDirection, LightOffset, LightPosition, MovingLight
+from harness.suites.shifts.new_object import NewObject
+from harness.suites.shifts.object_color import ObjectColor, SceneColor
+from harness.suites.shifts.other_object import HALF, HANDLE, HEAD, QUARTER, OtherObject
+from harness.suites.shifts.physics import Physics
+from harness.suites.shifts.sky import SkyColor, SkyVideo
+from harness.suites.shifts.table_texture import TableTexture
 
 DISTRACTORS, VIGEN = load_suite("adroit_distractors"), load_suite("adroit_vigen")
 
@@ -168,7 +168,7 @@ def test_protocol_of_adroit_distractors() -> None:
         "metric": "success",
         "task_episode_frames": {"pen": 100, "pen_dense": 100},
     }
-    assert (DISTRACTORS.domain, DISTRACTORS.published_suite) == ("suites.domains.adroit", "adroit")
+    assert (DISTRACTORS.domain, DISTRACTORS.published_suite) == ("harness.suites.domains.adroit", "adroit")
 
 
 def test_protocol_of_adroit_vigen() -> None:
@@ -185,7 +185,7 @@ def test_protocol_of_adroit_vigen() -> None:
         "metric": "success",
         "task_episode_frames": {"pen": 100},
     }
-    assert (VIGEN.domain, VIGEN.published_suite) == ("suites.domains.adroit", "adroit_vigen")
+    assert (VIGEN.domain, VIGEN.published_suite) == ("harness.suites.domains.adroit", "adroit_vigen")
     assert VIGEN.held_out == ("drawerworld",)
 
 
@@ -204,7 +204,7 @@ def test_a_camera_without_numbers_stays_where_it_is() -> None:
 @pytest.mark.render
 def test_cameras_and_how_the_domain_measures() -> None:
     """RRL's cameras (ShahRutav/mj_envs, branch rrl), and its constants of time and success."""
-    from suites.domains import adroit, adroit_models, adroit_rewards
+    from harness.suites.domains import adroit, adroit_models, adroit_rewards
 
     assert dict(adroit_models.CAMERAS) == {
         "door": ("top",),

@@ -10,19 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import make_env
 from harness.registry import load_suite
+from harness.results.published import load_published
 from harness.spec import Setting
-from results.published import load_published
-from suites.domains.adroit_protocol import TASKS
-from suites.shifts.camera import CameraJitter
-from suites.shifts.color import stand_in_table
-from suites.shifts.lighting import LightDirection, LightPosition, moves
-from suites.shifts.new_object import SHAPES, NewObject
-from suites.shifts.object_color import ObjectColor, drawn_color
-from suites.shifts.scene import draws
-from suites.shifts.sky import sky_bytes
+from harness.suites.domains.adroit_protocol import TASKS
+from harness.suites.shifts.camera import CameraJitter
+from harness.suites.shifts.color import stand_in_table
+from harness.suites.shifts.lighting import LightDirection, LightPosition, moves
+from harness.suites.shifts.new_object import SHAPES, NewObject
+from harness.suites.shifts.object_color import ObjectColor, drawn_color
+from harness.suites.shifts.scene import draws
+from harness.suites.shifts.sky import sky_bytes
 
 pytestmark = pytest.mark.render
 
@@ -488,7 +488,7 @@ def test_published_numbers_have_a_cell_and_a_word_on_what_success_means() -> Non
 
 
 def test_table_textures_take_turns() -> None:
-    from suites.adroit_vigen import EASY_TABLES, HARD_TABLES
+    from harness.suites.adroit_vigen import EASY_TABLES, HARD_TABLES
 
     assert (len(EASY_TABLES), len(HARD_TABLES)) == (9, 7)
     env = make("door", "table_texture_hard", VIGEN)

@@ -7,12 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
+from harness.axis import Axis
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
-from harness.registry import add_shifts, load_suite
+from harness.registry import load_suite
+from harness.shift_settings import add_shifts, axes_of
 from harness.spec import Setting, Suite
-from suites.shifts.axes import ADROIT, AXES, DMCONTROL, DRAWERWORLD, EVERYWHERE, METAWORLD, STONE, Axis, find_axis
+from harness.suites.shifts.axes import (
+    ADROIT,
+    AXES,
+    DRAWERWORLD,
+    EVERYWHERE,
+    METAWORLD,
+    STONE,
+)
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
 WORLDS = [
@@ -49,10 +58,6 @@ def play(suite: str, task: str, setting: Setting | str) -> tuple[np.ndarray, lis
     return played
 
 
-def axes_of(suite: Suite) -> list[Axis]:
-    return [axis for axis in AXES.values() if suite.domain in axis.domains]
-
-
 @pytest.mark.parametrize("axis", AXES.values(), ids=lambda axis: axis.name)
 def test_declaration_is_sane(axis: Axis) -> None:
     assert AXES[axis.name] is axis
@@ -72,13 +77,20 @@ def test_declaration_is_sane(axis: Axis) -> None:
 
 
 def test_look_up() -> None:
-    assert find_axis("camera_roll", DMCONTROL).unit == "degrees"
+    assert axes_of(load_suite("video_hard"))["camera_roll"].unit == "degrees"
     with pytest.raises(UsageError, match="Did you mean 'camera_roll'"):
-        find_axis("camera_rol", DMCONTROL)
+        add_shifts(load_suite("video_hard"), ["camera_rol=1"])
     with pytest.raises(UsageError, match=r"does not work on this suite; these do: .*light"):
-        find_axis("target_scale", DMCONTROL)
+        add_shifts(load_suite("video_hard"), ["target_scale=1.5"])
     with pytest.raises(UsageError, match=r"does not work on this suite; these do: .*table_texture"):
-        find_axis("object_color", METAWORLD)
+        add_shifts(load_suite("metaworld_visual"), ["object_color=1"])
+
+
+def test_a_suite_that_names_no_axes_has_none() -> None:
+    bare = replace(load_suite("video_hard"), axes="")
+    assert axes_of(bare) == {}
+    with pytest.raises(UsageError, match="Unknown shift 'light'"):
+        add_shifts(bare, ["light=1"])
 
 
 def test_every_domain_has_light_and_camera() -> None:
@@ -90,7 +102,7 @@ def test_every_domain_has_light_and_camera() -> None:
 @pytest.mark.parametrize(("name", "task"), WORLDS)
 def test_no_axis_needs_third_party_files_but_the_published_videos(name: str, task: str) -> None:
     suite = load_suite(name)
-    needed = {asset for axis in axes_of(suite) for asset in axis.setting(axis.high, suite.domain).assets}
+    needed = {asset for axis in axes_of(suite).values() for asset in axis.setting(axis.high, suite.domain).assets}
     assert needed <= {"davis"}
 
 
@@ -100,7 +112,7 @@ def test_pictures_change_and_change_back_and_the_world_does_not(name: str, task:
     suite = load_suite(name)
     stock, world = play(name, task, "train")
     assert len(axes_of(suite)) >= 5
-    for axis in axes_of(suite):
+    for axis in axes_of(suite).values():
         setting = axis.setting((axis.neutral + axis.high) / 2, suite.domain)
         env = make(name, task, setting)
         pixels, told = episode(env)
@@ -119,7 +131,7 @@ def test_at_its_neutral_value_a_shift_draws_the_training_picture(name: str, task
     """Also where the shift is at work, which `--shift` spares it; so there is no jump next to the neutral value."""
     suite = load_suite(name)
     stock, _ = play(name, task, "train")
-    for axis in (axis for axis in axes_of(suite) if axis.source != STONE):
+    for axis in (axis for axis in axes_of(suite).values() if axis.source != STONE):
         pixels, _ = play(name, task, axis.setting(axis.neutral, suite.domain))
         np.testing.assert_array_equal(pixels, stock, err_msg=axis.name)
         pixels, _ = play(name, task, Setting("x", (axis.makers[suite.domain](axis.neutral),)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import CorruptAssetError
-from suites.shifts.color import NAMES, NUM_COLORS, SPREAD, RandomColor, color_index, load_table, stand_in_table
+from harness.suites.shifts.color import NAMES, NUM_COLORS, SPREAD, RandomColor, color_index, load_table, stand_in_table
 
 
 def test_draws_are_those_of_one_generator_per_environment() -> None:

@@ -10,18 +10,26 @@ from typing import Any
 
 import pytest
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import numpy as np
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import make_env
 from harness.registry import load_suite
 from harness.spec import Suite
-from suites.domains import dmcontrol, metaworld, metaworld_drawerworld
-from suites.shifts import camera_turn, color, deformed_shapes, distracting_color, projector_video, texture, video
-from suites.shifts.distracting_background import VIDEOS, num_videos
+from harness.suites.domains import dmcontrol, metaworld, metaworld_drawerworld
+from harness.suites.shifts import (
+    camera_turn,
+    color,
+    deformed_shapes,
+    distracting_color,
+    projector_video,
+    texture,
+    video,
+)
+from harness.suites.shifts.distracting_background import VIDEOS, num_videos
 from tests.suites.metaworld_helpers import make_drawerworld
 
 STAND_INS = AssetStore([], allow_stand_ins=True)

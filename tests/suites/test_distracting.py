@@ -13,19 +13,19 @@ from PIL import Image
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CorruptAssetError, MissingAssetError, UsageError
-from suites.distracting_cs import INTENSITIES, SUITE
-from suites.shifts.distracting_background import (
+from harness.suites.distracting_cs import INTENSITIES, SUITE
+from harness.suites.shifts.distracting_background import (
     VIDEOS,
     BackAndForth,
     DistractingBackground,
     load_videos,
     num_videos,
 )
-from suites.shifts.distracting_camera import CameraWalk, DistractingCamera, look_by_shortest_turn, look_level
-from suites.shifts.distracting_color import ColorWalk, DistractingColor
+from harness.suites.shifts.distracting_camera import CameraWalk, DistractingCamera, look_by_shortest_turn, look_level
+from harness.suites.shifts.distracting_color import ColorWalk, DistractingColor
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
 SIDE_CAMERA = np.array([0.1, -2.0, 0.7])

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import mujoco
@@ -20,12 +20,12 @@ from dm_control import suite
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
+from harness.assets.videos import decode, procedural_video
 from harness.environment import make_env
 from harness.errors import CorruptAssetError
-from harness.video import decode, procedural_video
-from suites.dmcgb2 import SUITE
-from suites.shifts.camera_turn import (
+from harness.suites.dmcgb2 import SUITE
+from harness.suites.shifts.camera_turn import (
     CameraRoll,
     LookAway,
     RandomRoll,
@@ -35,8 +35,8 @@ from suites.shifts.camera_turn import (
     roll_angles,
     shuffled_order,
 )
-from suites.shifts.color import SequentialColor, stand_in_table
-from suites.shifts.projector_video import Film, ProjectorVideo, on_screen, pictures, video_shown
+from harness.suites.shifts.color import SequentialColor, stand_in_table
+from harness.suites.shifts.projector_video import Film, ProjectorVideo, on_screen, pictures, video_shown
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import mujoco
@@ -17,14 +17,14 @@ import numpy as np
 from dm_control import suite
 
 from harness.errors import UsageError
-from suites.domains.dmcontrol import (
+from harness.suites.domains.dmcontrol import (
     COLOR_FIELDS,
     DMControlSimulation,
     compile_recolored,
     edit_assets,
     make_simulation,
 )
-from suites.domains.dmcontrol_protocol import PROTOCOL, TASKS
+from harness.suites.domains.dmcontrol_protocol import PROTOCOL, TASKS
 
 pytestmark = pytest.mark.render
 

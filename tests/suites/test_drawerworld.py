@@ -12,17 +12,17 @@ import mujoco
 import numpy as np
 import pytest
 
-from harness.assets import AssetStore, asset_named
+from harness.assets.store import AssetStore, asset_named
 from harness.environment import make_env
 from harness.errors import UsageError
-from harness.plan import RunOptions, make_plan
 from harness.registry import load_suite
+from harness.results.published import published_cell
+from harness.running.plan import RunOptions, make_plan
 from harness.spec import Setting
-from results.published import published_cell
-from suites.domains import metaworld_drawerworld as drawerworld
-from suites.domains.metaworld_protocol import DRAWERWORLD_TABLE
-from suites.drawerworld import SUITE, TEXTURES
-from suites.shifts.texture import Texture, load_picture, package_texture, stand_in_picture
+from harness.suites.domains import metaworld_drawerworld as drawerworld
+from harness.suites.domains.metaworld_protocol import DRAWERWORLD_TABLE
+from harness.suites.drawerworld import SUITE, TEXTURES
+from harness.suites.shifts.texture import Texture, load_picture, package_texture, stand_in_picture
 from tests.suites.metaworld_helpers import (
     STAND_INS,
     first_successes,

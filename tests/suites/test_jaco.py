@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import harness.rendering  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
+import harness.rendering.renderer  # noqa: F401 (first: it chooses the GL backend before mujoco is imported)
 
 # isort: split
 import mujoco
@@ -17,12 +17,12 @@ from dm_control import composer, manipulation  # noqa: F401 (fills the registry)
 from dm_control.manipulation.shared import registry
 from dm_control.utils import inverse_kinematics
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import make_env
 from harness.errors import UsageError
-from suites.domains.jaco import JacoSimulation, keep_clear_of_pedestal, make_simulation
-from suites.jaco_deformed import SUITE
-from suites.shifts.deformed_shapes import ARM_SCALES, HAND_SCALES, DeformedArm, DeformedTarget
+from harness.suites.domains.jaco import JacoSimulation, keep_clear_of_pedestal, make_simulation
+from harness.suites.jaco_deformed import SUITE
+from harness.suites.shifts.deformed_shapes import ARM_SCALES, HAND_SCALES, DeformedArm, DeformedTarget
 
 pytestmark = pytest.mark.render
 

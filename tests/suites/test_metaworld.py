@@ -17,13 +17,14 @@ from harness.demos import collect_demos
 from harness.errors import UsageError
 from harness.gym_ids import register
 from harness.spec import Suite
-from suites.domains import metaworld
-from suites.domains.metaworld_protocol import TABLE, TASKS
-from suites.drawerworld import SUITE as DRAWERWORLD
-from suites.metaworld_visual import SUITE, TABLES
-from suites.shifts.camera import CameraJitter
-from suites.shifts.scene_light import SceneLight
-from suites.shifts.texture import Texture, blend, load_picture, training_picture
+from harness.suites.domains import metaworld
+from harness.suites.domains.metaworld_protocol import TABLE, TASKS
+from harness.suites.drawerworld import SUITE as DRAWERWORLD
+from harness.suites.metaworld_visual import SUITE
+from harness.suites.shifts.camera import CameraJitter
+from harness.suites.shifts.scene_light import SceneLight
+from harness.suites.shifts.texture import METAWORLD_TABLES as TABLES
+from harness.suites.shifts.texture import Texture, blend, load_picture, training_picture
 from tests.suites.metaworld_helpers import (
     STAND_INS,
     first_successes,

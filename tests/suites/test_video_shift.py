@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from benchmarks.environment_fps import PublishedVideo
+from harness.assets.videos import decode, procedural_video, resize
 from harness.environment import make_env
 from harness.errors import CorruptAssetError, MissingAssetError
-from harness.video import decode, procedural_video, resize
-from suites import video_easy, video_hard
-from suites.domains.dmcontrol import make_simulation
-from suites.domains.dmcontrol_protocol import TASKS
-from suites.shifts.video import (
+from harness.suites import video_easy, video_hard
+from harness.suites.domains.dmcontrol import make_simulation
+from harness.suites.domains.dmcontrol_protocol import TASKS
+from harness.suites.shifts.video import (
     KEY_SHA256,
     VideoBackground,
     background_mask,

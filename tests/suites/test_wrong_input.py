@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness import cli
 from harness.errors import UsageError
-from suites.shifts.table_texture import picture_path
+from harness.suites.shifts.table_texture import picture_path
 
 RUN = ("run", "--agent", "random", "--suite")
 PAPER = ("run", "--agent", "random", "--preset", "paper", "--suite")

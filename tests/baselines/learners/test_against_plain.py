@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from baselines import drqv2, pieg
-from baselines.learners.drqv2 import DrQv2
-from baselines.learners.pieg import PIEG
+from harness.baselines import drqv2, pieg
+from harness.baselines.learners.drqv2 import DrQv2
+from harness.baselines.learners.pieg import PIEG
 from tests.baselines.plain import PlainAgent
 from tests.baselines.world import make_context, random_batch, small_backbone
 

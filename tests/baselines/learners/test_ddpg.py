@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from baselines import drqv2, pieg
-from baselines.learners import storage
-from baselines.learners.drqv2 import DrQv2
-from baselines.learners.pieg import PIEG
 from harness.agent import Transition
+from harness.baselines import drqv2, pieg
+from harness.baselines.learners import storage
+from harness.baselines.learners.drqv2 import DrQv2
+from harness.baselines.learners.pieg import PIEG
 from harness.errors import CheckpointError, UsageError, WorkError
 from tests.baselines.world import folder_bytes, make_context, random_batch, small_backbone, train
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from baselines import drqv2, pieg
-from baselines.learners.ddpg import DDPG
-from baselines.learners.drqv2 import DrQv2
-from baselines.learners.pieg import PIEG
+from harness.baselines import drqv2, pieg
+from harness.baselines.learners.ddpg import DDPG
+from harness.baselines.learners.drqv2 import DrQv2
+from harness.baselines.learners.pieg import PIEG
 from tests.baselines.world import PAID_BEFORE, evaluate, make_context, small_backbone, train
 
 LEARNED = 35.0  # mean return over ten episodes

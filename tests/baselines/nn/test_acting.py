@@ -1,13 +1,13 @@
-"""Tests of `baselines.nn.acting`."""
+"""Tests of `harness.baselines.nn.acting`."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from baselines.nn.acting import ActingEncoder
-from baselines.nn.encoders import FrozenResNetEncoder
-from baselines.nn.resnet import ResNet18, initialise_randomly
+from harness.baselines.nn.acting import ActingEncoder
+from harness.baselines.nn.encoders import FrozenResNetEncoder
+from harness.baselines.nn.resnet import ResNet18, initialise_randomly
 
 SIZE = 24
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from baselines.nn.augment import _shift_by_indexing, overlay, random_shift
+from harness.baselines.nn.augment import _shift_by_indexing, overlay, random_shift
 from tests.baselines.plain import grid_shift
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from baselines.nn.encoders import ConvEncoder, FrozenResNetEncoder
-from baselines.nn.heads import Actor, Critic, critic_loss, initialise, orthogonal_
-from baselines.nn.resnet import ResNet18
+from harness.baselines.nn.encoders import ConvEncoder, FrozenResNetEncoder
+from harness.baselines.nn.heads import Actor, Critic, critic_loss, initialise, orthogonal_
+from harness.baselines.nn.resnet import ResNet18
 
 
 def count(module: nn.Module) -> int:

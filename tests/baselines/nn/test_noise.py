@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines.nn.noise import EDGE, linear_schedule, noisy_action
+from harness.baselines.nn.noise import EDGE, linear_schedule, noisy_action
 
 
 @pytest.mark.parametrize(

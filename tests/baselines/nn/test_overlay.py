@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from baselines.nn.overlay import OverlayPictures, crop_and_flip, dead_leaves, random_crop_box
-from harness.assets import AssetStore, FoundAsset
+from harness.assets.store import AssetStore, FoundAsset
+from harness.baselines.nn.overlay import OverlayPictures, crop_and_flip, dead_leaves, random_crop_box
 from harness.errors import CorruptAssetError
 
 STAND_IN = FoundAsset("places365", (), "stand-in:dead-leaves-v1")

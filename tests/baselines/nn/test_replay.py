@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.nn.replay import FrameFile, Replay, n_step_return
+from harness.baselines.nn.replay import FrameFile, Replay, n_step_return
 from harness.errors import AgentError, CheckpointError, WorkError
 
 STACK, SIZE, GAMMA = 3, 5, 0.99

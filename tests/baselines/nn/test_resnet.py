@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.nn.encoders import FrozenResNetEncoder
-from baselines.nn.resnet import (
+from harness.assets.store import AssetStore
+from harness.baselines.nn.encoders import FrozenResNetEncoder
+from harness.baselines.nn.resnet import (
     ResNet18,
     group_statistics,
     initialise_randomly,
@@ -17,7 +18,6 @@ from baselines.nn.resnet import (
     moving_statistics,
     running_statistics,
 )
-from harness.assets import AssetStore
 from harness.errors import CorruptAssetError, MissingAssetError
 from tests.baselines.world import small_backbone
 

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import assets, download
-from harness.assets import Asset, AssetFile, AssetStore
-from harness.download import colors_json, fetch_assets
+from harness.assets import download
+from harness.assets import store as assets
+from harness.assets.download import colors_json, fetch_assets
+from harness.assets.restricted_pickle import TORCH_MAGIC, load_arrays
+from harness.assets.store import Asset, AssetFile, AssetStore
 from harness.errors import CorruptAssetError, UsageError, WorkError
-from harness.restricted_pickle import TORCH_MAGIC, load_arrays
 
 FILM = np.random.default_rng(0).bytes(1_000_000)
 COLORS = [{"grid_rgb1": np.array([0.1, 0.2, 1 / 3]), "self_rgb": np.array([0.5, 0.25, 0.7])} for _ in range(3)]

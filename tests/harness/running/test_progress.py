@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import progress
-from harness.progress import Progress
+from harness.running import progress
+from harness.running.progress import Progress
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from harness.agent import Transition
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, CheckpointError
+from harness.running.train import Trainer, TrainSpec, read_train_log
 from harness.testing import SUITE
-from harness.train import Trainer, TrainSpec, read_train_log
 
 
 class Diary:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from harness.errors import AgentError, WorkError
-from harness.workers import Event, Job, WorkerPool
+from harness.running.workers import Event, Job, WorkerPool
 
-HERE = "tests.harness.test_workers"
+HERE = "tests.harness.running.test_workers"
 
 
 def double(number: int, report: Callable[[Any], None]) -> int:

@@ -1,4 +1,4 @@
-"""harness/video.py: decoding, resizing, the cache on disk, and procedural videos."""
+"""harness/assets/videos.py: decoding, resizing, the cache on disk, and procedural videos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness import video
+from harness.assets import videos as video
 from harness.errors import CorruptAssetError
 from tests.made_assets import noise_frames, write_video
 

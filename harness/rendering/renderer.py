@@ -29,8 +29,8 @@ if sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
 import mujoco
 import numpy as np
 
-from harness.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
 from harness.errors import WorkError
+from harness.rendering.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
 from harness.simulation import Simulation
 
 RIM = 8  # pixels

@@ -10,9 +10,10 @@ import platform
 import subprocess
 from pathlib import Path
 
+from harness.distribution import DISTRIBUTION, harness_version
+
 # Packages whose version can move a score; the first three decide pixels, physics and rewards.
 PACKAGES = ("mujoco", "dm_control", "metaworld", "gymnasium", "gymnasium-robotics", "torch", "numpy", "av", "pillow")
-DISTRIBUTION = "visual-rl-harness"
 # What of this project can move a score; a change elsewhere (documentation, tests, tables, published numbers) cannot.
 MEASURING_CODE = ("harness", "suites", "baselines", "results/rows.py", "results/store.py")
 
@@ -26,14 +27,6 @@ def package_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def harness_version() -> str:
-    """This project's own version."""
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 @functools.cache
@@ -70,7 +63,7 @@ def code_commit() -> str:
 
 def _checkout() -> Path | None:
     """The git checkout this file belongs to."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     return root if (root / ".git").exists() else None
 
 

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.errors import AgentError, CheckpointError, UsageError, WorkError
-from harness.jobs import TrainJob, World, train
-from harness.plan import RunOptions, look_up, make_plan
-from harness.policies import find_policies, load_policy_source
 from harness.registry import load_agent
-from harness.run import execute, mixed_code
-from harness.train import read_train_log
-from results.rows import Row, to_dict
-from results.store import RowStore
+from harness.results.rows import Row, to_dict
+from harness.results.store import RowStore
+from harness.running.jobs import TrainJob, World, train
+from harness.running.plan import RunOptions, look_up, make_plan
+from harness.running.policies import find_policies, load_policy_source
+from harness.running.run import execute, mixed_code
+from harness.running.train import read_train_log
 from tests.harness.learner import told_shifted
 
 DOTS = "harness.testing:SUITE"
@@ -344,7 +344,7 @@ def _measured_by(store: RowStore, *revisions: str) -> None:
 
 
 def test_a_run_of_two_codes_says_how_to_make_it_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.provenance.code_revision", lambda: "bbb")
+    monkeypatch.setattr("harness.running.provenance.code_revision", lambda: "bbb")
     store = run(tmp_path, tasks=["dot_stay"], episodes=2)
     policy = store.folder.parent / "train" / "dot_stay-seed0" / "policy"
     _trained_by(policy, "aaa")
@@ -379,7 +379,7 @@ def _trained_by(policy: Path, revision: str) -> None:
 
 
 def test_seeds_that_two_codes_trained_are_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.provenance.code_revision", lambda: "bbb")
+    monkeypatch.setattr("harness.running.provenance.code_revision", lambda: "bbb")
     options = RunOptions(
         suite=DOTS, agent=LEARNER, tasks=["dot_stay"], frames=400, seeds="0-1", device="cpu", runs=tmp_path
     )

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from harness import policies
 from harness.agent import AgentSpec
 from harness.errors import CheckpointError
-from harness.policies import NEEDED, PolicySource, find_policies, safetensors_length, store_policy
+from harness.running import policies
+from harness.running.policies import NEEDED, PolicySource, find_policies, safetensors_length, store_policy
 
 SPEC = AgentSpec(name="stub", version=1, maker="", description="", source="")
 

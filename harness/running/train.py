@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.agent import Agent, Transition
 from harness.errors import CheckpointError
 from harness.files import commit_folder, disk_errors, write_json
-from harness.rollout import act, agent_errors, play_episode, start_episode
+from harness.running.rollout import act, agent_errors, play_episode, start_episode
 
 if TYPE_CHECKING:
     from harness.environment import PixelEnv

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.assets import Asset, AssetFile, AssetStore, asset_named, check_file
+from harness.assets.restricted_pickle import load_arrays
+from harness.assets.store import Asset, AssetFile, AssetStore, asset_named, check_file
 from harness.errors import CorruptAssetError, UsageError, WorkError
-from harness.restricted_pickle import load_arrays
 
 if TYPE_CHECKING:
     import requests

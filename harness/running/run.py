@@ -9,21 +9,21 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import provenance
 from harness.errors import UsageError, WorkError
 from harness.files import disk_errors, write_json
-from harness.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World, has_policy, remove_leftovers
-from harness.plan import RunPlan, TaskPlan
-from harness.policies import PolicySource, load_policy_source
-from harness.progress import Progress
-from harness.workers import Event, Job, WorkerPool
-from results.rows import canonical_json, short_hash
-from results.store import RowStore
+from harness.results.rows import canonical_json, short_hash
+from harness.results.store import RowStore
+from harness.running import provenance
+from harness.running.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World, has_policy, remove_leftovers
+from harness.running.plan import RunPlan, TaskPlan
+from harness.running.policies import PolicySource, load_policy_source
+from harness.running.progress import Progress
+from harness.running.workers import Event, Job, WorkerPool
 
 CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
 RECORD_VERSION = 1
@@ -39,13 +39,20 @@ class Cell:
     missing: tuple[int, ...]
 
 
-def execute(plan: RunPlan, *, checkpoint_sec: float | None = None, quiet: bool = False) -> RowStore:
+def execute(
+    plan: RunPlan,
+    *,
+    checkpoint_sec: float | None = None,
+    quiet: bool = False,
+    before_work: Callable[[], None] = lambda: None,
+) -> RowStore:
     """Does whatever of the plan is not done yet.
 
     Args:
       plan: a checked plan.
       checkpoint_sec: least time between two checkpoints of a training, seconds; None takes the preset's.
       quiet: no progress on standard error.
+      before_work: called once if anything is to be done, before it; what it raises ends the run as failed.
     Returns:
       The run's rows.
     Raises:
@@ -61,7 +68,7 @@ def execute(plan: RunPlan, *, checkpoint_sec: float | None = None, quiet: bool =
         record = RunRecord(plan)
         record.write("running")
         try:
-            check_graphics(plan)
+            before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
             Session(plan, store, cells, seconds, quiet).run()
         except KeyboardInterrupt:
@@ -112,20 +119,6 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
         f"has lines (a), (b): to measure it anew by the code as it is, delete {remedy}, or give another folder with "
         "--runs."
     )
-
-
-def check_graphics(plan: RunPlan) -> None:
-    """Tries the off-screen GL before any work.
-
-    Raises:
-      WorkError: if nothing can be drawn; names the remedy.
-    """
-    if not plan.suite.needs_graphics:
-        return
-    from harness.doctor import graphics_problem
-
-    if problem := graphics_problem():
-        raise WorkError(problem)
 
 
 class Session:
@@ -222,7 +215,7 @@ class Session:
             curve_every_frames=plan.preset.curve_every_frames,
             curve_episodes=plan.preset.curve_episodes,
         )
-        return Job("harness.jobs:train", job, group=f"training of {task_name}, seed {seed}")
+        return Job("harness.running.jobs:train", job, group=f"training of {task_name}, seed {seed}")
 
     def _submit_evaluation(self, pool: WorkerPool, cell: Cell) -> None:
         plan = self.plan
@@ -239,7 +232,7 @@ class Session:
                 columns=columns,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
-            pool.submit(Job("harness.jobs:evaluate", job, group=group))
+            pool.submit(Job("harness.running.jobs:evaluate", job, group=group))
 
 
 def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:

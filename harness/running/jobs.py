@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import provenance
 from harness.agent import AgentContext
 from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
 from harness.files import disk_errors, write_json
-from harness.plan import TaskPlan, look_up
-from harness.policies import PROVENANCE_FILE, load_policy_source, store_policy
-from harness.registry import add_shifts, load_agent, load_suite
-from harness.rollout import play_episode
-from results.rows import Row, canonical_json
+from harness.registry import load_agent, load_suite
+from harness.results.rows import Row, canonical_json
+from harness.running import provenance
+from harness.running.plan import TaskPlan, look_up
+from harness.running.policies import PROVENANCE_FILE, load_policy_source, store_policy
+from harness.running.rollout import play_episode
+from harness.shift_settings import add_shifts
 
 if TYPE_CHECKING:
-    from harness.assets import AssetStore
+    from harness.assets.store import AssetStore
     from harness.spec import Suite
 
 REPORT_SEC = 0.5  # least time between two progress reports of a job
@@ -124,7 +125,7 @@ class EvaluateJob:
 
 def train(job: TrainJob, report: Report) -> None:
     """Runs a `TrainJob`; what a killed one left behind is continued."""
-    from harness.train import Trainer, TrainSpec
+    from harness.running.train import Trainer, TrainSpec
 
     if has_policy(job.folder):  # the worker died when all was done but the cleaning up
         remove_leftovers(job.folder)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-import harness.rendering as rendering  # first: it chooses the GL backend before mujoco is imported
+import harness.rendering.renderer as rendering  # first: it chooses the GL backend before mujoco is imported
 
 # isort: split
 import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from harness.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
+from harness.rendering.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
 
 # A sky of 50 pixels a face (not a power of two), and a box with a cube texture of 32.
 SCENE = """

@@ -9,18 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from harness import provenance
+from harness.running import provenance
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git checkout that pretends to be this project."""
-    for name in ("harness/provenance.py", "results/store.py", "reports/table.py", "results/published.py", "README.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "harness/running/provenance.py",
+        "results/store.py",
+        "reports/table.py",
+        "results/published.py",
+        "README.md",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
     commit(tmp_path)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "running" / "provenance.py"))
     return tmp_path
 
 
@@ -44,7 +50,7 @@ def test_every_edit_is_a_revision_of_its_own(checkout: Path) -> None:
     clean = revision()
     assert len(clean) == 12
     seen = {clean}
-    file = checkout / "harness" / "provenance.py"
+    file = checkout / "harness" / "running" / "provenance.py"
     for text in ("x = 2\n", "x = 3\n"):
         file.write_text(text)
         seen.add(revision())
@@ -68,7 +74,7 @@ def test_what_cannot_move_a_score_does_not_count(name: str, checkout: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["harness/provenance.py", "harness/new.py", "suites/new/world.xml", "results/store.py"]
+    "name", ["harness/running/provenance.py", "harness/new.py", "suites/new/world.xml", "results/store.py"]
 )
 def test_a_commit_to_what_measures_counts(name: str, checkout: Path) -> None:
     clean = revision()
@@ -80,17 +86,20 @@ def test_a_commit_to_what_measures_counts(name: str, checkout: Path) -> None:
 
 
 def test_all_that_measuring_imports_counts() -> None:
-    root = Path(provenance.__file__).resolve().parent.parent
+    root = Path(provenance.__file__).resolve().parents[2]
     packages = [root / name for name in provenance.MEASURING_CODE if (root / name).is_dir()]
     assert {path.name for path in packages} == {"harness", "suites", "baselines"}
     text = "".join(path.read_text() for package in packages for path in package.rglob("*.py") if path.name != "cli.py")
-    used = {f"results/{name}.py" for name in re.findall(r"from results\.(\w+) import", text)}
+    used = {f"results/{name}.py" for name in re.findall(r"from harness\.results\.(\w+) import", text)}
     assert used == {"results/rows.py", "results/store.py"} <= set(provenance.MEASURING_CODE)
-    assert not re.search(r"^\s*(import results|from results import|from reports|import reports)", text, re.MULTILINE)
+    outside = (
+        r"^\s*(import harness\.results|from harness\.results import|from harness\.reports|import harness\.reports)"
+    )
+    assert not re.search(outside, text, re.MULTILINE)
 
 
 def test_without_git_the_version_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "running" / "provenance.py"))
     assert revision() == provenance.harness_version()
     assert provenance.code_commit() == ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.assets import cache_folder
+from harness.assets.store import cache_folder
 from harness.errors import CorruptAssetError
 
 CACHE_VERSION = 1  # raise when decoding or resizing changes a value

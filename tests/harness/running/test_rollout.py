@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assets import AssetStore
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, MissingAssetError
-from harness.rollout import batch_of_one, check_action, first_pixels_digest, play_episode
+from harness.running.rollout import batch_of_one, check_action, first_pixels_digest, play_episode
 from harness.testing import SUITE
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness import doctor
-from harness.assets import AssetStore
-from harness.doctor import Check, Drawing
+from harness.assets.store import AssetStore
+from harness.rendering import doctor
+from harness.rendering.doctor import Check, Drawing
 
 SOFTWARE = "llvmpipe (LLVM 15.0.6, 256 bits)"
 HARDWARE = "NVIDIA H200/PCIe/SSE2"
@@ -143,7 +143,7 @@ class TestChecks:
         assert {check.name: check.ok for check in doctor.check_versions()}["torch"] is False
 
     def test_supported_python_is_the_projects(self) -> None:
-        text = (Path(doctor.__file__).parents[1] / "pyproject.toml").read_text()
+        text = (Path(doctor.__file__).parents[2] / "pyproject.toml").read_text()
         low, high = doctor.SUPPORTED_PYTHON[0], doctor.SUPPORTED_PYTHON[-1]
         asked = f">={low[0]}.{low[1]},<{high[0]}.{high[1] + 1}"
         assert tomllib.loads(text)["project"]["requires-python"] == asked
@@ -249,6 +249,8 @@ def test_a_wrong_setting_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_module_imports_neither_torch_nor_a_simulator() -> None:
-    code = "import sys, harness.doctor; print(sorted({'torch', 'numpy', 'mujoco', 'OpenGL'} & set(sys.modules)))"
+    code = (
+        "import sys, harness.rendering.doctor; print(sorted({'torch', 'numpy', 'mujoco', 'OpenGL'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == "[]"

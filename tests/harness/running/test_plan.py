@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import CheckpointError, UsageError
-from harness.plan import RunOptions, choose_device, make_plan, parse_seeds, split_settings
+from harness.running.plan import RunOptions, choose_device, make_plan, parse_seeds, split_settings
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
@@ -141,17 +141,17 @@ def test_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], w
 
 @pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"seeds": "x"}, {"settings": ["rate=7"]}])
 def test_numbers_are_checked_before_files(changes: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.plan.look_up", lambda *_: pytest.fail("looked a file up"))
+    monkeypatch.setattr("harness.running.plan.look_up", lambda *_: pytest.fail("looked a file up"))
     with pytest.raises(UsageError):
         make_plan(options(suite="color_hard", tasks=["walker_walk"], **changes))
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.plan._num_cuda_devices", lambda: 0)
+    monkeypatch.setattr("harness.running.plan._num_cuda_devices", lambda: 0)
     with pytest.raises(UsageError, match="no CUDA device"):
         choose_device("cuda")
     assert choose_device("auto") == "cpu"
-    monkeypatch.setattr("harness.plan._num_cuda_devices", lambda: 2)
+    monkeypatch.setattr("harness.running.plan._num_cuda_devices", lambda: 2)
     assert choose_device("auto") == choose_device("cuda") == "cuda"
     assert choose_device("cpu") == "cpu"
 

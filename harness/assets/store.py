@@ -1,6 +1,6 @@
 """Third-party files (videos, colour tables, weights, pictures): looked up, verified, or stood in for.
 
-What exists, where it comes from and what its digest is stands in `asset_manifest.json`; `harness/download.py` gets it.
+What exists, where it comes from and what its digest is stands in `manifest.json`; `download.py` gets it.
 Nothing here imports more than the standard library.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, overload
 
 from harness.errors import CorruptAssetError, MissingAssetError, UsageError, unknown
 
-MANIFEST = Path(__file__).with_name("asset_manifest.json")
+MANIFEST = Path(__file__).with_name("manifest.json")
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 HASH_CONTENTS_BELOW = 200_000_000  # bytes; larger picture folders are told apart by names and sizes alone
 OVERLAY_STAND_IN = "stand-in:dead-leaves-v1"

@@ -14,15 +14,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import provenance
 from harness.agent import AgentSpec, Config
-from harness.assets import AssetStore, FoundAsset
+from harness.assets.store import AssetStore, FoundAsset
 from harness.errors import CheckpointError, UsageError, unknown
-from harness.policies import PolicySource, find_policies
-from harness.presets import Preset, load_preset
-from harness.registry import add_shifts, load_agent, load_suite
+from harness.registry import load_agent, load_suite
+from harness.results.rows import short_hash
+from harness.running import provenance
+from harness.running.policies import PolicySource, find_policies
+from harness.running.presets import Preset, load_preset
+from harness.shift_settings import add_shifts
 from harness.spec import OPEN_FIELDS, Protocol, Suite, check_profile
-from results.rows import short_hash
 
 MAX_SEED = 2**31 - 1
 PROTOCOL_PREFIX = "protocol."

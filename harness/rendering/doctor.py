@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.assets import AssetStore, cache_folder, list_assets
-from harness.provenance import DISTRIBUTION
+from harness.assets.store import AssetStore, cache_folder, list_assets
+from harness.distribution import DISTRIBUTION
+from harness.errors import WorkError
 
 SUPPORTED_PYTHON = ((3, 11), (3, 12))
 BACKENDS = ("egl", "osmesa")
@@ -122,6 +123,16 @@ def graphics_problem(timeout_sec: float = TIMEOUT_SEC) -> str | None:
     if not drawing.problem:
         return None
     return f"Cannot draw off screen ({drawing.problem.rstrip('.')}). {remedy_for(drawing)} (more: harness doctor)"
+
+
+def require_graphics() -> None:
+    """Tries the off-screen GL before any work.
+
+    Raises:
+      WorkError: if nothing can be drawn; names the remedy.
+    """
+    if problem := graphics_problem():
+        raise WorkError(problem)
 
 
 def chosen_backend() -> str:

@@ -1,0 +1,1 @@
+"""Third-party files: what exists, looking it up, getting it, reading it."""

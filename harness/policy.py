@@ -1,0 +1,31 @@
+"""What may act: an object with `act`, or a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.errors import UsageError
+
+
+class FunctionPolicy:
+    """Lets a plain function from a batch of observations to a batch of actions act."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def act(self, observations: Any, *, explore: bool) -> Any:
+        return self._function(observations)
+
+
+def as_policy(policy: Any) -> Any:
+    """The object itself if it has `act`, a wrapper if it is a function.
+
+    Raises:
+      UsageError: if it is neither.
+    """
+    if callable(getattr(policy, "act", None)):
+        return policy
+    if callable(policy):
+        return FunctionPolicy(policy)
+    raise UsageError(f"A policy has act(observations, *, explore) or is a function, not a {type(policy).__name__}.")
