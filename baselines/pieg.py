@@ -20,7 +20,7 @@ BatchNormMode = Literal["batch", "running"]
 class Config(drqv2.Config):
     """Settings of PIE-G; defaults from gemcollector/PIE-G cfgs/piegconfig.yaml and pieg.py."""
 
-    evaluation_settings: ClassVar[tuple[str, ...]] = ("bn_eval_clean", "bn_eval_shift")
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("bn_eval",)
 
     feature_dim: int = Field(256, ge=1)
     representation_dim: int = Field(1024, ge=1)  # width of the trained projection behind the frozen network
@@ -29,8 +29,8 @@ class Config(drqv2.Config):
     overlay_weight: float = Field(0.5, ge=0.0, le=1.0)  # of the picture in the strong augmentation
     bn_train: BatchNormMode = "batch"  # BatchNorm in updates; "batch" also moves the running statistics
     bn_collect: BatchNormMode = "running"  # when acting to gather experience
-    bn_eval_clean: BatchNormMode = "running"  # when evaluated in the training setting
-    bn_eval_shift: BatchNormMode = "batch"  # when evaluated in a shifted setting
+    bn_curve: BatchNormMode = "running"  # when evaluated during training
+    bn_eval: BatchNormMode = "batch"  # in the final evaluation, whatever the setting
     frozen_dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen convolutions; bfloat16: faster, not exact
     bn_constructor_noise: bool = True  # the published constructor moves the running statistics once, by pure noise
 
@@ -41,7 +41,7 @@ class Config(drqv2.Config):
 
 AGENT = AgentSpec(
     name="pieg",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.pieg:make",
     description="DrQ-v2 on an early layer of a frozen ImageNet ResNet-18, overlay augmentation.",
     source="Yuan et al. 2022; gemcollector/PIE-G@3588cf8",

@@ -10,7 +10,7 @@ import numpy as np
 from harness.agent import AgentContext, AgentSpec, Config
 
 if TYPE_CHECKING:
-    from harness.agent import Observation
+    from harness.agent import Observation, Phase
 
 
 class RandomPolicy:
@@ -20,9 +20,8 @@ class RandomPolicy:
         self._action_size = math.prod(context.action_space.shape)
         self._rng = np.random.default_rng(context.seed)
 
-    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
-        # `shifted` is left out: the same actions in every setting make settings comparable episode by episode.
-        self._rng = np.random.default_rng((seed, episode, evaluation))
+    def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
+        self._rng = np.random.default_rng((seed, episode, phase != "train"))
 
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:
         pixels = observations["pixels"] if isinstance(observations, dict) else observations

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from harness.assets.store import AssetStore
 
     Observation = np.ndarray | dict[str, np.ndarray]
+
+
+# What an episode is for: experience to learn from, a point of the learning curve, or the measurement at the end.
+Phase = Literal["train", "curve", "evaluation"]
 
 
 class Transition(NamedTuple):
@@ -38,12 +42,12 @@ class Policy(Protocol):
 
     A policy (or agent) may also have
 
-        def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None
+        def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None
 
-    which the loop then calls before the first `act` of every episode: `evaluation` is False while training,
-    `shifted` is True where a final evaluation runs a shifted setting (False in its training setting and in every
-    evaluation during training), and (`seed`, `episode`) name the episode. A policy that draws at random seeds itself
-    from them, so that an action never depends on which episodes ran before.
+    which the loop then calls before the first `act` of every episode: `phase` says what the episode is for, and
+    (`seed`, `episode`) name it. Which setting it shows is never told: who is measured zero-shot must not know it, and a
+    final evaluation is the same in all settings of a suite. A policy that draws at random seeds itself from the
+    episode's name, so that an action never depends on which episodes ran before.
     """
 
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:

@@ -100,9 +100,8 @@ def evaluate(
     rows: list[Row] = []
     for task, setting in itertools.product(task_names, chosen_settings):
         columns = {**_columns(chosen, setting, task, name, store, profile), "config_hash": call}
-        shifted = setting.name != chosen.train.name
         with contextlib.closing(_make_env(chosen, task, setting, assets=store, profile=profile)) as env:
-            rows += [_row(env, acting, columns, shifted, eval_seed, episode) for episode in range(episodes)]
+            rows += [_row(env, acting, columns, eval_seed, episode) for episode in range(episodes)]
     return _frame(rows)
 
 
@@ -124,8 +123,8 @@ def _warn_of_stand_ins(settings: Sequence[Setting], store: AssetStore) -> None:
             warnings.warn(found.stand_in_sentence(), stacklevel=3)
 
 
-def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], shifted: bool, eval_seed: int, episode: int) -> Row:
-    result = play_episode(env, policy, seed=eval_seed, episode=episode, shifted=shifted)
+def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, episode: int) -> Row:
+    result = play_episode(env, policy, seed=eval_seed, episode=episode)
     return Row(
         **columns,
         eval_seed=eval_seed,

@@ -20,7 +20,7 @@ from harness.simulation import Simulation, StepResult
 from harness.spec import BoundShift, Protocol, Setting, Shift, Suite
 
 if TYPE_CHECKING:
-    from harness.agent import Observation
+    from harness.agent import Observation, Phase
     from harness.assets.store import AssetStore
 
 TASKS = ("dot_reach", "dot_stay")
@@ -201,7 +201,7 @@ class _Faulty:
         self._config = config
         self._episode = 0
 
-    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
+    def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
         self._episode = episode
 
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:

@@ -24,7 +24,7 @@ from harness.baselines.nn.replay import Batch, Replay
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.agent import Observation
+    from harness.agent import Observation, Phase
 
 METRICS_EVERY = 10  # updates between two that return metrics: reading a number makes the host wait for the device
 
@@ -109,7 +109,7 @@ class DDPG:
         )
         self.num_steps = 0  # of the agent, in training
         self.num_updates = 0
-        self.shifted = False  # whether the current episode evaluates a shifted setting
+        self.phase: Phase = "evaluation"  # what the current episode is for
 
     # What an agent of the family supplies.
 
@@ -128,10 +128,10 @@ class DDPG:
 
     # The contract of `harness.agent.Agent`.
 
-    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
+    def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
         """Notes what the episode is for; an episode of training that was broken off is forgotten."""
-        self.shifted = evaluation and shifted
-        if not evaluation:
+        self.phase = phase
+        if phase == "train":
             self.replay.drop_unfinished()
 
     @torch.no_grad()

@@ -130,7 +130,7 @@ class PIEG(DDPG):
 
     def _acting_mode(self, num: int, explore: bool) -> Normalise:
         config = self.config
-        mode = config.bn_collect if explore else config.bn_eval_shift if self.shifted else config.bn_eval_clean
+        mode = config.bn_collect if explore else config.bn_curve if self.phase == "curve" else config.bn_eval
         return group_statistics(num) if mode == "batch" else running_statistics
 
     def _scale(self, pixels: Tensor) -> Tensor:

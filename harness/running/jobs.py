@@ -116,7 +116,6 @@ class EvaluateJob:
 
     world: World
     setting: str
-    shifted: bool
     eval_seed: int
     episodes: tuple[int, ...]
     policy: Path | None  # None for an agent without parameters
@@ -145,7 +144,7 @@ def train(job: TrainJob, report: Report) -> None:
         checkpoint_sec=job.checkpoint_sec,
         curve_every_frames=job.curve_every_frames,
         curve_episodes=job.curve_episodes,
-        curve_seed=world.seed + world.plan.protocol.eval_seed_offset,
+        curve_seed=curve_seed(world.seed),
     )
     trainer = Trainer(
         agent,
@@ -165,6 +164,15 @@ def train(job: TrainJob, report: Report) -> None:
             {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames},
         )
     remove_leftovers(job.folder)
+
+
+def curve_seed(train_seed: int) -> int:
+    """The stream of the episodes that are evaluated during training: the training's own, in an environment of its own.
+
+    facebookresearch/drqv2 train.py and what is built on it (PIE-G) seed both environments alike; only the final
+    evaluation adds the protocol's offset.
+    """
+    return train_seed
 
 
 def has_policy(folder: Path) -> bool:
@@ -196,7 +204,7 @@ def evaluate(job: EvaluateJob, report: Report) -> None:
     policy = _CACHE.policy(job, env)
     beat = seldom(lambda step: report(("steps", step)))
     for episode in job.episodes:
-        result = play_episode(env, policy, seed=job.eval_seed, episode=episode, shifted=job.shifted, on_step=beat)
+        result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=beat)
         measured = {
             "setting": job.setting,
             "eval_seed": job.eval_seed,

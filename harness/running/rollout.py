@@ -13,7 +13,7 @@ import numpy as np
 from harness.errors import AgentError, HarnessError
 
 if TYPE_CHECKING:
-    from harness.agent import Policy
+    from harness.agent import Phase, Policy
     from harness.environment import PixelEnv
 
 ACTION_TOLERANCE = 1e-6  # how far beyond [-1, 1] rounding may carry an action
@@ -88,12 +88,12 @@ def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bo
         raise AgentError(f"The agent {error} ({where}).") from error
 
 
-def start_episode(policy: Policy, **facts: Any) -> None:
+def start_episode(policy: Policy, *, phase: Phase, seed: int, episode: int) -> None:
     """Tells a policy that wants to know (`begin_episode`) that an episode starts; raises as `agent_errors`."""
     hook = getattr(policy, "begin_episode", None)
     if hook is not None:
-        with agent_errors("begin_episode", f"episode {facts['episode']}"):
-            hook(**facts)
+        with agent_errors("begin_episode", f"episode {episode}"):
+            hook(phase=phase, seed=seed, episode=episode)
 
 
 def play_episode(
@@ -102,7 +102,7 @@ def play_episode(
     *,
     seed: int,
     episode: int,
-    shifted: bool,
+    phase: Phase = "evaluation",
     on_step: Callable[[int], None] = lambda step: None,
 ) -> EpisodeResult:
     """Evaluates one episode without exploration.
@@ -112,14 +112,14 @@ def play_episode(
       policy: what acts.
       seed: the stream of episodes (`eval_seed`).
       episode: number of the episode within the stream.
-      shifted: whether the setting differs from the training setting.
+      phase: what the episode is for, as the policy is told.
       on_step: called with the number of steps taken, after each.
     Raises:
       AgentError: if the policy raises or returns an action that breaks the contract.
     """
     observation, info = env.reset(seed=seed, options={"episode": episode})
     digest = first_pixels_digest(observation)
-    start_episode(policy, evaluation=True, shifted=shifted, seed=seed, episode=episode)
+    start_episode(policy, phase=phase, seed=seed, episode=episode)
     shape = env.action_space.shape or ()
     shift, episode_return, step, over = info["shift"], 0.0, 0, False
     while not over:

@@ -19,7 +19,15 @@ from harness.files import disk_errors, write_json
 from harness.results.rows import canonical_json, short_hash
 from harness.results.store import RowStore
 from harness.running import provenance
-from harness.running.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World, has_policy, remove_leftovers
+from harness.running.jobs import (
+    EVALUATION_THREADS,
+    EvaluateJob,
+    TrainJob,
+    World,
+    curve_seed,
+    has_policy,
+    remove_leftovers,
+)
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, load_policy_source
 from harness.running.progress import Progress
@@ -225,7 +233,6 @@ class Session:
             job = EvaluateJob(
                 world=self._world(cell.plan, cell.seed),
                 setting=cell.setting,
-                shifted=cell.setting != plan.suite.train.name,
                 eval_seed=cell.seed + cell.plan.protocol.eval_seed_offset,
                 episodes=cell.missing[first : first + CHUNK],
                 policy=source.folder if source else None,
@@ -254,6 +261,7 @@ def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
         "conditions": training_conditions(plan, task),
         "config": dict(task.config),
         "config_hash": task.config_hash,
+        "curve_seed": curve_seed(seed),
         "notes": [asset.note for asset in found if asset.note],
         "preset": plan.preset.name,
         "stand_ins": [asset.name for asset in found if asset.stand_in],

@@ -33,7 +33,7 @@ class TrainSpec:
         checkpoints are written does not change what is learned.
       curve_every_frames: distance of evaluations in the training setting, frames; 0 for none.
       curve_episodes: episodes of each of those.
-      curve_seed: the stream of episodes they use, the same each time.
+      curve_seed: the stream of episodes they use; each evaluation goes on where the one before left off.
     """
 
     train_frames: int
@@ -111,7 +111,7 @@ class Trainer:
         shape = self.env.action_space.shape or ()
         number = counters.num_episodes
         observation, _ = self.env.reset(seed=spec.seed, options={"episode": number})
-        start_episode(agent, evaluation=False, shifted=False, seed=spec.seed, episode=number)
+        start_episode(agent, phase="train", seed=spec.seed, episode=number)
         episode_return, over, metrics = 0.0, False, dict[str, float]()
         frames_before = counters.num_frames
         while not over and counters.num_frames < spec.train_frames:
@@ -140,13 +140,14 @@ class Trainer:
         if self._curve_env is None:
             self._curve_env = self._make_curve_env()
         returns = []
-        for episode in range(self.spec.curve_episodes):
+        first = self._log.num_curves * spec.curve_episodes
+        for episode in range(first, first + spec.curve_episodes):
             result = play_episode(
                 self._curve_env,
                 self.agent,
                 seed=self.spec.curve_seed,
                 episode=episode,
-                shifted=False,
+                phase="curve",
                 on_step=lambda step: self._on_progress({"num_frames": self.counters.num_frames}),
             )
             returns.append(result.episode_return)
@@ -187,11 +188,13 @@ class TrainLog:
         self._path = folder / "train.jsonl"
         self._tensorboard_folder = folder / "tensorboard"
         self.last_curve_frames = -1  # frames at the newest evaluation, -1 before the first
+        self.num_curves = 0  # evaluations so far
 
     def open(self, num_frames: int) -> None:
         """Starts or continues the log at `num_frames`."""
         kept = [line for line in read_train_log(self._path) if line["num_frames"] <= num_frames]
-        self.last_curve_frames = max((x["num_frames"] for x in kept if "curve_returns" in x), default=-1)
+        curves = [line["num_frames"] for line in kept if "curve_returns" in line]
+        self.last_curve_frames, self.num_curves = max(curves, default=-1), len(curves)
         with disk_errors(str(self._path)):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_suffix(".tmp")
@@ -208,7 +211,7 @@ class TrainLog:
 
     def write_curve(self, counters: Counters, returns: list[float]) -> None:
         """Adds the line of one evaluation in the training setting."""
-        self.last_curve_frames = counters.num_frames
+        self.last_curve_frames, self.num_curves = counters.num_frames, self.num_curves + 1
         self._append({**vars(counters), "curve_returns": returns})
         self._scalars.write("curve/episode_return", sum(returns) / len(returns), counters.num_frames)
 

@@ -85,7 +85,7 @@ def train(
     env, returns = dot_env(task, suite=suite), []
     for episode in range(first, first + num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
-        agent.begin_episode(evaluation=False, shifted=False, seed=seed, episode=episode)
+        agent.begin_episode(phase="train", seed=seed, episode=episode)
         over, total = False, 0.0
         while not over:
             action = agent.act(observation[None], explore=True)[0]
@@ -104,7 +104,7 @@ def evaluate(
     env, total = dot_env(task, suite=suite), 0.0
     for episode in range(num_episodes):
         observation, _ = env.reset(seed=seed, options={"episode": episode})
-        agent.begin_episode(evaluation=True, shifted=False, seed=seed, episode=episode)
+        agent.begin_episode(phase="evaluation", seed=seed, episode=episode)
         over = False
         while not over:
             action = agent.act(observation[None], explore=False)[0]

@@ -17,11 +17,14 @@ import pytest
 from pydantic import ValidationError
 
 from harness import baselines
-from harness.agent import Agent, AgentContext, AgentSpec, Config, Policy, Transition
+from harness.agent import Agent, AgentContext, AgentSpec, Config, Phase, Policy, Transition
+from harness.api import evaluate
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CheckpointError
-from harness.spec import OPEN_FIELDS
+from harness.reports.table import build_table, expected_from_rows
+from harness.running.rollout import start_episode
+from harness.spec import OPEN_FIELDS, Setting
 from harness.testing import SUITE
 
 FOLDER = Path(baselines.__file__ or "").parent
@@ -69,17 +72,15 @@ def make_agent(name: str, *, seed: int = 0, memory: Path | None = None) -> Any:
     return spec.make(context, spec.config(**known))
 
 
-def begin(agent: Any, episode: int, *, evaluation: bool, shifted: bool = False) -> None:
-    hook = getattr(agent, "begin_episode", None)
-    if hook is not None:
-        hook(evaluation=evaluation, shifted=shifted, seed=3, episode=episode)
+def begin(agent: Any, episode: int, phase: Phase = "evaluation") -> None:
+    start_episode(agent, phase=phase, seed=3, episode=episode)
 
 
 def observe_episode(agent: Any, episode: int) -> list[dict[str, float]]:
     """One training episode; returns the metrics of its updates."""
     env, metrics = make_world(), []
     observation, _ = env.reset(seed=3, options={"episode": episode})
-    begin(agent, episode, evaluation=False)
+    begin(agent, episode, "train")
     over = False
     while not over:
         action = agent.act(observation[None], explore=True)[0]
@@ -141,7 +142,7 @@ def test_it_is_what_its_declaration_says(name: str) -> None:
     assert isinstance(agent, Agent if AGENTS[name].learns else Policy)
     hook = getattr(agent, "begin_episode", None)
     if hook is not None:
-        assert set(inspect.signature(hook).parameters) == {"evaluation", "shifted", "seed", "episode"}
+        assert set(inspect.signature(hook).parameters) == {"phase", "seed", "episode"}
 
 
 @every_agent
@@ -149,8 +150,8 @@ def test_it_is_what_its_declaration_says(name: str) -> None:
 @pytest.mark.parametrize("num", [1, 3])
 def test_actions_are_in_range(name: str, explore: bool, num: int) -> None:
     agent = make_agent(name)
-    for shifted in (False, True):
-        begin(agent, 0, evaluation=not explore, shifted=shifted)
+    for phase in ("train",) if explore else ("curve", "evaluation"):
+        begin(agent, 0, phase)
         actions = agent.act(observations(num), explore=explore)
         assert isinstance(actions, np.ndarray)
         assert actions.dtype == np.float32
@@ -162,26 +163,42 @@ def test_actions_are_in_range(name: str, explore: bool, num: int) -> None:
 @every_agent
 def test_an_evaluated_episode_does_not_depend_on_what_ran_before(name: str) -> None:
     def episode(agent: Any, number: int) -> np.ndarray:
-        begin(agent, number, evaluation=True, shifted=True)
+        begin(agent, number)
         return np.stack([agent.act(observations(1), explore=False) for _ in range(3)])
 
     agent = make_agent(name)
     first = episode(agent, 0)
     episode(agent, 1)
-    begin(agent, 2, evaluation=False)
+    begin(agent, 2, "train")
     agent.act(observations(1), explore=True)
     assert np.array_equal(episode(agent, 0), first)
+
+
+@every_agent
+def test_a_setting_that_changes_nothing_has_no_gap(name: str) -> None:
+    """As `--shift light=1`: whatever an agent does otherwise there would be measured as a gap and is none."""
+    agent = make_agent(name)
+    if AGENTS[name].learns:
+        for episode in range(6):
+            observe_episode(agent, episode)
+    suite = replace(SUITE, settings=(Setting("nothing", ()),))
+    rows = evaluate(agent, suite, tasks="dot_reach", episodes=3)
+    table = build_table(rows, expected_from_rows(rows, train_setting="train"))
+    (line,) = [line for line in table.lines if line.setting == "nothing" and line.task == "dot_reach"]
+    assert line.gap is not None
+    assert (line.gap.mean, line.gap.low, line.gap.high) == (0.0, 0.0, 0.0)
+    assert len(set(rows["episode_return"])) == 3
 
 
 @every_learner
 def test_updates_are_finite_and_change_what_it_does(name: str) -> None:
     agent = make_agent(name)
-    begin(agent, 0, evaluation=True)
+    begin(agent, 0)
     before = agent.act(observations(2), explore=False)
     metrics = [told for episode in range(4) for told in observe_episode(agent, episode) if told]
     assert metrics
     assert all(np.isfinite(list(told.values())).all() for told in metrics)
-    begin(agent, 0, evaluation=True)
+    begin(agent, 0)
     after = agent.act(observations(2), explore=False)
     assert np.isfinite(after).all()
     assert not np.array_equal(before, after)
@@ -242,10 +259,10 @@ def test_a_saved_policy_acts_the_same(name: str, tmp_path: Path) -> None:
     agent.save_policy(tmp_path)
     other = make_agent(name, seed=1)
     other.load_policy(tmp_path)
-    for shifted in (False, True):
+    for phase in ("curve", "evaluation"):
         actions = []
         for one in (agent, other):
-            begin(one, 0, evaluation=True, shifted=shifted)
+            begin(one, 0, phase)
             actions.append(one.act(observations(2), explore=False))
         assert np.array_equal(*actions)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}

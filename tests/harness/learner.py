@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 from safetensors.numpy import load_file, save_file
 
-from harness.agent import AgentContext, AgentSpec, Config, Transition
+from harness.agent import AgentContext, AgentSpec, Config, Phase, Transition
 from harness.errors import CheckpointError
 from harness.running.rollout import first_pixels_digest
 from harness.simulation import StepResult
@@ -111,7 +111,7 @@ class Dying:
         self._size = int(np.prod(context.action_space.shape))
         self._episode = 0
 
-    def begin_episode(self, *, evaluation: bool, shifted: bool, seed: int, episode: int) -> None:
+    def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
         self._episode = episode
 
     def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
@@ -165,12 +165,13 @@ RECORDER = AgentSpec(
 )
 
 
-def told_shifted(log: Path, settings: Mapping[str, str]) -> set[tuple[str, bool]]:
-    """The (setting, shifted) of a recorder's episodes; `settings` knows a setting by the first pixels."""
+def told_by_setting(log: Path, settings: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """What a recorder was told in each setting, in order; `settings` knows a setting by the first pixels."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {line["first_pixels"] for line in lines} == set(settings)
-    assert all(line["evaluation"] for line in lines)
-    return {(settings[line["first_pixels"]], line["shifted"]) for line in lines}
+    told: dict[str, list[dict[str, Any]]] = {setting: [] for setting in settings.values()}
+    for line in lines:
+        told[settings[line.pop("first_pixels")]].append(line)
+    return told
 
 
 class NanReward(DotReach):

@@ -15,7 +15,7 @@ from harness.results.rows import COLUMNS
 from harness.running.plan import RunOptions, make_plan
 from harness.running.run import execute
 from harness.testing import SUITE
-from tests.harness.learner import Recorder, told_shifted
+from tests.harness.learner import Recorder, told_by_setting
 
 
 def right(observations: np.ndarray) -> np.ndarray:
@@ -40,10 +40,12 @@ def test_it_equals_what_the_command_measures(tmp_path: Path) -> None:
     assert ran == {(r.task, r.setting, r.episode): r.episode_return for r in here.itertuples()}
 
 
-def test_a_policy_is_told_which_settings_are_shifted(tmp_path: Path) -> None:
+def test_a_policy_is_told_the_same_in_every_setting(tmp_path: Path) -> None:
     frame = harness.evaluate(Recorder(tmp_path / "log", 2), SUITE, episodes=2)
     settings = dict(zip(frame["first_pixels"], frame["setting"], strict=True))
-    assert told_shifted(tmp_path / "log", settings) == {("train", False), ("backdrop", True)}
+    told = told_by_setting(tmp_path / "log", settings)
+    facts = [{"phase": "evaluation", "seed": 42, "episode": episode} for _task in SUITE.tasks for episode in range(2)]
+    assert told == {"train": facts, "backdrop": facts}
 
 
 def test_tasks_and_settings_can_be_chosen() -> None:

@@ -93,9 +93,9 @@ def test_faults_come_in_their_episode_only() -> None:
     policies = {name: make_policy(spec, episode=2) for name, spec in {"raise": RAISING, "nan": NAN}.items()}
     slow = make_policy(SLOW, episode=2, delay_sec=0.05)
     for policy in (*policies.values(), slow):
-        policy.begin_episode(evaluation=True, shifted=False, seed=0, episode=1)
+        policy.begin_episode(phase="evaluation", seed=0, episode=1)
         assert np.array_equal(policy.act(observation, explore=False), np.zeros((1, 2), np.float32))
-        policy.begin_episode(evaluation=True, shifted=False, seed=0, episode=2)
+        policy.begin_episode(phase="evaluation", seed=0, episode=2)
     with pytest.raises(RuntimeError, match="told to fail"):
         policies["raise"].act(observation, explore=False)
     assert np.isnan(policies["nan"].act(observation, explore=False)).all()

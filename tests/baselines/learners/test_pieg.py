@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.agent import Phase
 from harness.assets.store import AssetStore
 from harness.baselines import pieg
 from harness.baselines.learners.pieg import PIEG
@@ -37,40 +38,36 @@ def buffers(agent: PIEG) -> dict[str, torch.Tensor]:
     return {key: value.clone() for key, value in agent.encoder.backbone.named_buffers()}
 
 
-def begin(agent: PIEG, *, evaluation: bool, shifted: bool) -> None:
-    agent.begin_episode(evaluation=evaluation, shifted=shifted, seed=0, episode=0)
+def begin(agent: PIEG, phase: Phase) -> None:
+    agent.begin_episode(phase=phase, seed=0, episode=0)
 
 
 @pytest.mark.parametrize(
     ("phase", "setting"),
-    [
-        ({"evaluation": False, "shifted": False}, "bn_collect"),
-        ({"evaluation": True, "shifted": False}, "bn_eval_clean"),
-        ({"evaluation": True, "shifted": True}, "bn_eval_shift"),
-    ],
+    [("train", "bn_collect"), ("curve", "bn_curve"), ("evaluation", "bn_eval")],
 )
-def test_each_phase_of_acting_has_its_own_mode(phase: dict[str, bool], setting: str) -> None:
+def test_each_phase_of_acting_has_its_own_mode(phase: Phase, setting: str) -> None:
     actions = {}
     for mode in ("batch", "running"):
-        others = {"bn_collect": "running", "bn_eval_clean": "running", "bn_eval_shift": "running"}
+        others = {"bn_collect": "running", "bn_curve": "running", "bn_eval": "running"}
         agent = make(**(others | {setting: mode}))
         before = buffers(agent)
-        begin(agent, **phase)
-        actions[mode] = agent.act(pixels(2), explore=not phase["evaluation"])
+        begin(agent, phase)
+        actions[mode] = agent.act(pixels(2), explore=phase == "train")
         assert all(torch.equal(value, before[key]) for key, value in buffers(agent).items())
     assert not np.allclose(actions["batch"], actions["running"], atol=1e-4)
 
 
 def test_the_default_modes_are_the_published_ones() -> None:
     config = pieg.Config()
-    modes = (config.bn_train, config.bn_collect, config.bn_eval_clean, config.bn_eval_shift)
+    modes = (config.bn_train, config.bn_collect, config.bn_curve, config.bn_eval)
     assert modes == ("batch", "running", "running", "batch")
 
 
-@pytest.mark.parametrize("shifted", [False, True])
-def test_an_action_does_not_depend_on_the_rest_of_the_batch(shifted: bool) -> None:
+@pytest.mark.parametrize("phase", ["curve", "evaluation"])
+def test_an_action_does_not_depend_on_the_rest_of_the_batch(phase: Phase) -> None:
     agent = make()
-    begin(agent, evaluation=True, shifted=shifted)
+    begin(agent, phase)
     together = agent.act(pixels(5), explore=False)
     alone = np.concatenate([agent.act(row[None], explore=False) for row in pixels(5)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
@@ -104,11 +101,11 @@ def test_batch_statistics_are_those_of_the_observations_three_frames() -> None:
         torch.nn.init.uniform_(norm.weight, 0.5, 1.5, rng)
         torch.nn.init.uniform_(norm.bias, -0.5, 0.5, rng)
     agent = PIEG(make_context(), pieg.Config(**SMALL), backbone=backbone, dtype=torch.float64)
-    begin(agent, evaluation=True, shifted=True)
+    begin(agent, "evaluation")
     observations = pixels(3)
     expected = [reference_action(agent, observation) for observation in observations]
     np.testing.assert_allclose(agent.act(observations, explore=False), expected, atol=1e-6)  # actions are float32
-    begin(agent, evaluation=True, shifted=False)
+    begin(agent, "curve")
     assert np.abs(agent.act(observations, explore=False) - expected).max() > 1e-2
 
 

@@ -34,7 +34,7 @@ class Recorder:
 
 def test_the_return_is_the_sum_of_every_reward() -> None:
     policy = Recorder(np.array([[0.5, -0.25]], np.float32))
-    result = play_episode(dots(), policy, seed=3, episode=2, shifted=False)
+    result = play_episode(dots(), policy, seed=3, episode=2)
     env = dots()
     env.reset(seed=3, options={"episode": 2})
     total, over = 0.0, False
@@ -44,13 +44,13 @@ def test_the_return_is_the_sum_of_every_reward() -> None:
     assert result.episode_return == total
     assert (result.num_steps, result.num_frames) == (25, 50)
     assert result.success == info["success"]
-    assert policy.started == [{"evaluation": True, "shifted": False, "seed": 3, "episode": 2}]
+    assert policy.started == [{"phase": "evaluation", "seed": 3, "episode": 2}]
     assert set(policy.seen) == {((1, 9, 24, 24), np.dtype(np.uint8), False)}
 
 
 def test_steps_are_reported_one_by_one() -> None:
     steps: list[int] = []
-    play_episode(dots(), Recorder(np.zeros((1, 2))), seed=0, episode=0, shifted=True, on_step=steps.append)
+    play_episode(dots(), Recorder(np.zeros((1, 2))), seed=0, episode=0, on_step=steps.append)
     assert steps == list(range(1, 26))
 
 
@@ -83,7 +83,7 @@ def test_errors_of_the_harness_pass_through_an_agent() -> None:
             raise MissingAssetError("Missing weights.")
 
     with pytest.raises(MissingAssetError, match=r"^Missing weights\.$"):
-        play_episode(dots(), Lacking(), seed=0, episode=0, shifted=False)
+        play_episode(dots(), Lacking(), seed=0, episode=0)
 
 
 class Raising:
@@ -107,7 +107,7 @@ class Raising:
 @pytest.mark.parametrize(("method", "where"), [("begin_episode", "episode 4"), ("act", "episode 4, step 0")])
 def test_whatever_an_agent_raises_is_told_as_its_own_error(method: str, where: str) -> None:
     with pytest.raises(AgentError) as caught:
-        play_episode(dots(), Raising(method), seed=0, episode=4, shifted=False)
+        play_episode(dots(), Raising(method), seed=0, episode=4)
     assert str(caught.value) == f"The agent raised KeyError in {method}() ({where}): 'boom'"
 
 

@@ -26,7 +26,7 @@ from harness.running.plan import RunOptions, look_up, make_plan
 from harness.running.policies import find_policies, load_policy_source
 from harness.running.run import execute, mixed_code
 from harness.running.train import read_train_log
-from tests.harness.learner import told_shifted
+from tests.harness.learner import told_by_setting
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
@@ -285,11 +285,15 @@ def test_a_worker_that_dies_in_evaluation_reports_no_episode_twice(tmp_path: Pat
     assert all(path.suffix == ".parquet" for path in store.folder.iterdir())
 
 
-def test_an_agent_is_told_which_settings_are_shifted(tmp_path: Path) -> None:
+def test_an_agent_is_told_the_same_in_every_setting(tmp_path: Path) -> None:
     log = tmp_path / "log"
     store = run(tmp_path / "runs", agent="tests.harness.learner:RECORDER", frames=None, settings=[f"log={log}"])
     settings = {row.first_pixels: row.setting for row in store.rows()}
-    assert told_shifted(log, settings) == {("train", False), ("backdrop", True)}
+    told = told_by_setting(log, settings)
+    assert set(told) == {"train", "backdrop"}
+    assert all(set(facts) == {"phase", "seed", "episode"} for lines in told.values() for facts in lines)
+    assert {facts["phase"] for lines in told.values() for facts in lines} == {"evaluation"}
+    assert sorted(map(str, told["train"])) == sorted(map(str, told["backdrop"]))
 
 
 def test_rewards_that_are_not_numbers_end_in_one_sentence(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_each_step_acts_updates_and_then_observes(tmp_path: Path) -> None:
     assert agent.calls == ["explore", "update", "observe"] * 50
     assert (counters.num_frames, counters.num_steps, counters.num_episodes) == (100, 50, 2)
     assert agent.starts == [
-        {"evaluation": False, "shifted": False, "seed": 5, "episode": 0},
-        {"evaluation": False, "shifted": False, "seed": 5, "episode": 1},
+        {"phase": "train", "seed": 5, "episode": 0},
+        {"phase": "train", "seed": 5, "episode": 1},
     ]
 
 
@@ -96,9 +96,20 @@ def test_curves_are_measured_at_their_distance_and_logged(tmp_path: Path) -> Non
     lines = [line for line in read_train_log(tmp_path / "train.jsonl") if "curve_returns" in line]
     assert [line["num_frames"] for line in lines] == [0, 100, 200, 300]
     assert {len(line["curve_returns"]) for line in lines} == {2}
-    assert len({tuple(line["curve_returns"]) for line in lines}) == 1  # the same episodes each time
     assert agent.calls.count("measure") == 4 * 2 * 25
-    assert {"evaluation": True, "shifted": False, "seed": 9, "episode": 1} in agent.starts
+    curve = [start for start in agent.starts if start["phase"] == "curve"]
+    assert curve == [{"phase": "curve", "seed": 9, "episode": episode} for episode in range(8)]
+
+
+def test_a_resumed_curve_goes_on_along_its_stream(tmp_path: Path) -> None:
+    curve = {"curve_every_frames": 100, "curve_episodes": 2, "curve_seed": 9}
+    train(tmp_path / "whole", Diary(), train_frames=300, **curve)
+    train(tmp_path / "halves", Diary(), train_frames=100, **curve)
+    train(tmp_path / "halves", Diary(), train_frames=300, **curve)
+    logs = [read_train_log(tmp_path / name / "train.jsonl") for name in ("whole", "halves")]
+    whole, halves = ([line["curve_returns"] for line in log if "curve_returns" in line] for log in logs)
+    assert whole == halves
+    assert len({tuple(returns) for returns in whole}) == 4
 
 
 def test_the_log_keeps_what_the_checkpoint_knows(tmp_path: Path) -> None:
