@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from harness.results.text import escaped
+
 MAX_NAMES = 60  # of which a message lists all; a suite has 50 tasks, a module from outside hundreds of names
 
 
 class HarnessError(Exception):
-    """Base of every error this project raises on purpose; `exit_code` is the command's status."""
+    """Base of every error this project raises on purpose; `exit_code` is the command's status.
+
+    Its text is one line, and safe to show whatever the names in it: see `escaped`.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class UsageError(HarnessError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, WorkError
+from harness.results.text import json_escaped
 
 
 @contextmanager
@@ -52,8 +53,7 @@ def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(str(path)):
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2, sort_keys=True, ensure_ascii=False)
-            file.write("\n")
+            file.write(json_escaped(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)) + "\n")
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -81,6 +81,11 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def contents_digest(folder: Path, *, leave_out: str) -> str:
+    """SHA-256 over all files of a folder but those called `leave_out`, in the order of their names, as hex digits."""
+    return sha256_of(*sorted(path for path in folder.rglob("*") if path.is_file() and path.name != leave_out))
 
 
 def sha256_of(*paths: Path) -> str:

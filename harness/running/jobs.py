@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from harness.agent import AgentContext
 from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
-from harness.files import disk_errors, write_json
+from harness.files import disk_errors
 from harness.registry import load_agent, load_suite
 from harness.results.rows import Row, canonical_json
 from harness.running import provenance
 from harness.running.plan import TaskPlan, look_up
-from harness.running.policies import PROVENANCE_FILE, load_policy_source, store_policy
+from harness.running.policies import load_policy_source, store_policy
 from harness.running.rollout import play_episode
+from harness.running.training_folder import has_policy, note_revision, remove_leftovers
 from harness.shift_settings import add_shifts
 
 if TYPE_CHECKING:
@@ -155,13 +155,14 @@ def train(job: TrainJob, report: Report) -> None:
         on_progress=seldom(lambda progress: report(("frames", progress["num_frames"]))),
     )
     counters = trainer.run()
+    shapes = _shapes(env)
     env.close()
     conditions = {**job.facts["conditions"], "code_revision": revisions}
     with disk_errors(f"the policy in {job.folder}"):
         store_policy(
             agent,
             job.folder / "policy",
-            {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames},
+            {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames, **shapes},
         )
     remove_leftovers(job.folder)
 
@@ -175,25 +176,11 @@ def curve_seed(train_seed: int) -> int:
     return train_seed
 
 
-def has_policy(folder: Path) -> bool:
-    """Whether the training that works in a folder is over."""
-    return (folder / "policy" / PROVENANCE_FILE).exists()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Removes what only a resume needs, tens of gigabytes at times; for trainings whose policy is there."""
-    for name in ("checkpoints", "memory"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def note_revision(folder: Path, revision: str) -> str:
-    """Adds the revision to those that have worked on this training, and returns them all, joined by commas."""
-    path = folder / "revisions.json"
-    known = json.loads(path.read_text()) if path.exists() else []
-    if revision not in known:
-        known.append(revision)
-        write_json(path, known)
-    return ", ".join(known)
+def _shapes(env: PixelEnv) -> dict[str, Any]:
+    """What sizes an agent's networks: the shape of the pixels it sees, and how many numbers an action has."""
+    space: Any = env.observation_space
+    pixels = space["pixels"] if hasattr(space, "spaces") else space
+    return {"pixels": list(pixels.shape), "actions": math.prod(env.action_space.shape or ())}
 
 
 def evaluate(job: EvaluateJob, report: Report) -> None:

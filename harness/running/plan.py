@@ -365,8 +365,8 @@ def _plan_task(
     frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)
     source = _any_policy(policies, task)
     if source:
-        frames = source.provenance["train_frames"]
-    config = make_config(agent, task, preset.name, given, source.provenance["config"] if source else {})
+        frames = source.record.train_frames
+    config = make_config(agent, task, preset.name, given, source.record.config if source else {})
     if source:
         _check_trained_for(source, protocol, task, options.profile)
     elif agent.learns:
@@ -378,7 +378,7 @@ def _plan_task(
 
 def _check_trained_for(source: PolicySource, protocol: Protocol, task: str, profile: str) -> None:
     """Refuses a policy that sees or moves otherwise than it was trained to; what to add is in the message."""
-    conditions = source.provenance["conditions"]
+    conditions = source.conditions
     given = {
         "action_repeat": protocol.action_repeat[task],
         "frame_stack": protocol.frame_stack,
@@ -437,7 +437,7 @@ def _with_hash(
     """
     source = _any_policy(policies, plan.task)
     names = agent.required_assets(agent.config(**plan.config))
-    assets = source.provenance["assets"] if source else {name: found[name].identity for name in names}
+    assets = source.record.assets if source else {name: found[name].identity for name in names}
     facts = [agent.name, agent.version, dict(plan.config), plan.train_frames, assets, dict(outside)]
     return replace(plan, config_hash=short_hash(facts))
 

@@ -2,36 +2,78 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
+
 from harness.errors import CheckpointError
-from harness.files import commit_folder, sha256_of, write_json
+from harness.files import commit_folder, contents_digest, write_json
+from harness.reading import SHA256, Record, SealedRecord, read_sealed, seal
+from harness.running.tensors import misfit, shapes_in
 
 if TYPE_CHECKING:
     from harness.agent import Agent, AgentSpec
 
 PROVENANCE_FILE = "provenance.json"
+UNSEALED = "the record of the policy has no digest of its own, as an earlier version wrote it, and may have been edited"
 HASH_BELOW = 500_000_000  # bytes of policies that a plan reads whole, well under a second
-NEEDED = (
-    "agent",
-    "agent_version",
-    "assets",
-    "compute",
-    "conditions",
-    "config",
-    "digest",
-    "notes",
-    "preset",
-    "stand_ins",
-    "task",
-    "train_frames",
-    "train_seed",
-)
+
+
+class Conditions(Record):
+    """All that shapes a trained policy except its seed; policies of one cell must agree in it."""
+
+    action_repeat: PositiveInt
+    code_revision: str
+    compute: str
+    config_hash: str
+    curve: tuple[NonNegativeInt, NonNegativeInt]  # frames between two evaluations in training, and their episodes
+    episode_frames: PositiveInt
+    frame_stack: PositiveInt
+    image_size: PositiveInt
+    packages: dict[str, str]
+    render_profile: str
+    suite: str
+    suite_version: int
+    train_frames: NonNegativeInt
+
+
+class PolicyRecord(SealedRecord):
+    """What is known of a trained policy: how it came to be, and which files it is.
+
+    What may be None is not there in records of earlier versions.
+    """
+
+    agent: str
+    agent_version: int
+    assets: dict[str, str]  # name -> identity of what it was trained with
+    compute: str
+    conditions: Conditions
+    config: dict[str, JsonValue]  # the agent's settings, complete
+    config_hash: str
+    notes: tuple[str, ...]
+    preset: str
+    stand_ins: tuple[str, ...]
+    task: str
+    curve_seed: int | None = None  # the stream of episodes that evaluated it during training
+    train_frames: NonNegativeInt  # the budget
+    trained_frames: NonNegativeInt | None = None  # when training stopped
+    train_seed: int = Field(ge=0, lt=2**31)
+    digest: str = Field(pattern=SHA256)  # over the parameter files
+    tensors: dict[str, dict[str, tuple[str, tuple[int, ...]]]] | None = None  # file -> tensor -> type and shape
+    pixels: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None  # C, H, W of an observation
+    actions: PositiveInt | None = None  # numbers in an action
+
+    @model_validator(mode="after")
+    def _check(self) -> PolicyRecord:
+        for name in ("train_frames", "config_hash"):
+            ours, theirs = getattr(self, name), getattr(self.conditions, name)
+            if ours != theirs:
+                raise ValueError(f"'{name}' and 'conditions.{name}' are two: {ours} and {theirs}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -39,12 +81,35 @@ class PolicySource:
     """A policy folder and where it comes from."""
 
     folder: Path
-    provenance: Mapping[str, Any]
+    record: PolicyRecord
 
     @property
     def digest(self) -> str:
         """SHA-256 over the parameter files, hex."""
-        return str(self.provenance["digest"])
+        return self.record.digest
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record as plain values, with what a reader of the policy's numbers must know of it among its notes."""
+        notes = [*self.record.notes, *([] if self.record.record_digest else [UNSEALED])]
+        return {**self.record.model_dump(mode="json", exclude_unset=True), "notes": notes}
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """All that shaped it except its seed, as plain values."""
+        return self.record.conditions.model_dump(mode="json", exclude_unset=True)
+
+    def check_belongs(self, agent: AgentSpec, task: str, seed: int) -> None:
+        """Compares whose policy it is with whose it should be.
+
+        Raises:
+          CheckpointError: if they differ.
+        """
+        record = self.record
+        found = f"agent {record.agent} version {record.agent_version}, task {record.task}, seed {record.train_seed}"
+        wanted = f"agent {agent.name} version {agent.version}, task {task}, seed {seed}"
+        if found != wanted:
+            raise CheckpointError(f"The policy in {self.folder} belongs to {found}; not to {wanted}.")
 
     def check_files(self) -> None:
         """Compares the parameter files with their digest.
@@ -53,48 +118,22 @@ class PolicySource:
           CheckpointError: if they differ.
         """
         try:
-            intact = parameters_digest(self.folder) == self.digest
+            intact = contents_digest(self.folder, leave_out=PROVENANCE_FILE) == self.digest
         except OSError as error:
             raise CheckpointError(f"The policy in {self.folder} cannot be read ({error.strerror or error}).") from error
         if not intact:
             raise CheckpointError(f"The policy in {self.folder} is damaged: its files do not match its own record.")
 
-    def check_lengths(self) -> None:
-        """Compares the lengths of the parameter files with their own headers: of large policies, what a plan can read.
+    def check_tensors(self) -> None:
+        """Compares lengths, names, types and shapes in the files' headers: what a plan can read of large policies.
 
         Raises:
-          CheckpointError: if one is cut short or of another format.
+          CheckpointError: if a file is cut short or of another format, or not as the record says.
         """
-        for path in sorted(self.folder.glob("*.safetensors")):
-            try:
-                length = safetensors_length(path)
-            except (OSError, ValueError, TypeError, LookupError) as error:
-                raise CheckpointError(f"{path} is not a safetensors file, or damaged.") from error
-            if length != path.stat().st_size:
-                raise CheckpointError(f"{path} is damaged: it has not the {length:,} bytes that its header tells.")
-
-
-def parameters_digest(folder: Path) -> str:
-    """SHA-256 over the folder's files other than the record, in the order of their names."""
-    return sha256_of(*sorted(path for path in folder.iterdir() if path.is_file() and path.name != PROVENANCE_FILE))
-
-
-def safetensors_length(path: Path) -> int:
-    """Bytes a safetensors file has by its header: 8 bytes of the header's length, the header in JSON, the tensors.
-
-    Raises:
-      ValueError, TypeError, LookupError: if it has no such header.
-    """
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        if header > size - 8:
-            raise ValueError("the header is longer than the file")
-        tensors = json.loads(file.read(header))
-    if not isinstance(tensors, dict):
-        raise ValueError("the header is not a table of tensors")
-    ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
-    return 8 + header + max(ends, default=0)
+        found = shapes_in(self.folder)
+        for name, wanted in (self.record.tensors or {}).items():
+            if problem := misfit(found.get(name, {}), wanted):
+                raise CheckpointError(f"{self.folder / name} does not match its own record: {problem}.")
 
 
 def store_policy(agent: Agent, folder: Path, facts: Mapping[str, Any]) -> PolicySource:
@@ -103,7 +142,8 @@ def store_policy(agent: Agent, folder: Path, facts: Mapping[str, Any]) -> Policy
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     agent.save_policy(temporary)
-    write_json(temporary / PROVENANCE_FILE, {**facts, "digest": parameters_digest(temporary)})
+    made = {"digest": contents_digest(temporary, leave_out=PROVENANCE_FILE), "tensors": shapes_in(temporary)}
+    write_json(temporary / PROVENANCE_FILE, seal({**facts, **made}))
     commit_folder(temporary, folder)
     return load_policy_source(folder)
 
@@ -112,17 +152,12 @@ def load_policy_source(folder: Path) -> PolicySource:
     """Reads the record of one policy folder.
 
     Raises:
-      CheckpointError: if it is missing or damaged.
+      CheckpointError: if it is missing, damaged or edited.
     """
     try:
-        provenance = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        return PolicySource(folder, read_sealed(folder / PROVENANCE_FILE, PolicyRecord, error=CheckpointError))
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is not a policy: it has no {PROVENANCE_FILE}.") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"The record of the policy in {folder} cannot be read ({error}).") from error
-    if not isinstance(provenance, dict) or any(key not in provenance for key in NEEDED):
-        raise CheckpointError(f"The record of the policy in {folder} is incomplete.")
-    return PolicySource(folder, provenance)
 
 
 def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicySource]:
@@ -144,38 +179,36 @@ def find_policies(path: Path, agent: AgentSpec) -> dict[tuple[str, int], PolicyS
     sources: dict[tuple[str, int], PolicySource] = {}
     for folder in folders:
         source = load_policy_source(folder)
-        facts = source.provenance
-        if facts["agent"] != agent.name or facts["agent_version"] != agent.version:
-            raise CheckpointError(
-                f"The policy in {folder} belongs to agent {facts['agent']} version {facts['agent_version']}, "
-                f"not to {agent.name} version {agent.version}."
-            )
-        key = (facts["task"], facts["train_seed"])
+        key = (source.record.task, source.record.train_seed)
+        source.check_belongs(agent, *key)
         if key in sources:
             raise CheckpointError(
                 f"{path} holds two policies of {key[0]}, seed {key[1]}: {sources[key].folder} and {folder}. Name one."
             )
         sources[key] = source
     _check_alike(path, list(sources.values()))
-    _check_intact(list(sources.values()))
+    check_intact(list(sources.values()))
     return dict(sorted(sources.items()))
 
 
-def _check_intact(sources: list[PolicySource]) -> None:
-    """Finds damage before any work; beyond `HASH_BELOW` a worker compares the digest before it loads a policy."""
-    small = sum(file.stat().st_size for source in sources for file in source.folder.iterdir()) < HASH_BELOW
+def check_intact(sources: Sequence[PolicySource]) -> None:
+    """Finds damage before any work; beyond `HASH_BELOW` a worker compares the digest before it loads a policy.
+
+    Raises:
+      CheckpointError: if there is any.
+    """
+    small = sum(file.stat().st_size for source in sources for file in source.folder.rglob("*")) < HASH_BELOW
     for source in sources:
+        source.check_tensors()
         if small:
             source.check_files()
-        else:
-            source.check_lengths()
 
 
 def _check_alike(path: Path, sources: list[PolicySource]) -> None:
     first: dict[str, PolicySource] = {}
     for source in sources:
-        other = first.setdefault(source.provenance["task"], source)
-        ours, theirs = source.provenance["conditions"], other.provenance["conditions"]
+        other = first.setdefault(source.record.task, source)
+        ours, theirs = source.conditions, other.conditions
         different = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
         if different:
             raise CheckpointError(

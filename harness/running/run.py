@@ -19,18 +19,12 @@ from harness.files import disk_errors, write_json
 from harness.results.rows import canonical_json, short_hash
 from harness.results.store import RowStore
 from harness.running import provenance
-from harness.running.jobs import (
-    EVALUATION_THREADS,
-    EvaluateJob,
-    TrainJob,
-    World,
-    curve_seed,
-    has_policy,
-    remove_leftovers,
-)
+from harness.running.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, World, curve_seed
 from harness.running.plan import RunPlan, TaskPlan
-from harness.running.policies import PolicySource, load_policy_source
+from harness.running.policies import PolicySource, check_intact, load_policy_source
 from harness.running.progress import Progress
+from harness.running.train import LOG_FILE, read_train_log
+from harness.running.training_folder import check_unfinished, has_policy, remove_leftovers
 from harness.running.workers import Event, Job, WorkerPool
 
 CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
@@ -73,6 +67,7 @@ def execute(
         return store
     with _locked(plan.folder), _terminating():
         cells = missing_cells(plan, store)
+        check_folder(plan, cells)
         record = RunRecord(plan)
         record.write("running")
         try:
@@ -102,6 +97,24 @@ def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     return cells
 
 
+def check_folder(plan: RunPlan, cells: list[Cell]) -> None:
+    """Checks what earlier invocations left for these cells, before any work or change.
+
+    Raises:
+      CheckpointError: if a policy, or what a training would go on from, is damaged.
+    """
+    sources = []
+    for task, seed in dict.fromkeys((cell.plan.task, cell.seed) for cell in cells if plan.trains):
+        folder = _train_folder(plan, task, seed)
+        if _has_policy(plan, task, seed):
+            sources.append(load_policy_source(_policy_folder(plan, task, seed)))
+            sources[-1].check_belongs(plan.agent, task, seed)
+        else:
+            check_unfinished(folder)
+            read_train_log(folder / LOG_FILE)
+    check_intact(sources)
+
+
 def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
     """What to do where more than one revision of the code measures this run; None where it is one.
 
@@ -115,7 +128,7 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
     trained: dict[str, set[str]] = {}
     for task, seed in dict.fromkeys((task, seed) for task, _, seed in cells if plan.trains):
         known = _has_policy(plan, task, seed)
-        conditions = load_policy_source(_policy_folder(plan, task, seed)).provenance["conditions"] if known else {}
+        conditions = load_policy_source(_policy_folder(plan, task, seed)).conditions if known else {}
         trained.setdefault(task, set()).add(conditions.get("code_revision", provenance.code_revision()))
     unlike = set().union(*(revisions for revisions in trained.values() if len(revisions) > 1))
     if len(measured) < 2 and not unlike:
@@ -293,7 +306,7 @@ def training_conditions(plan: RunPlan, task: TaskPlan) -> dict[str, Any]:
 
 def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict[str, Any]:
     """The columns that all rows of a cell share."""
-    facts = source.provenance if source else training_facts(plan, cell.plan, cell.seed)
+    facts = source.facts if source else training_facts(plan, cell.plan, cell.seed)
     found = [plan.found[name] for name in plan.suite.setting(cell.setting).assets]
     stand_ins = dict.fromkeys([*(asset.name for asset in found if asset.stand_in), *facts["stand_ins"]])
     notes = dict.fromkeys([*(asset.note for asset in found if asset.note), *facts["notes"]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -11,15 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
 from harness.agent import Agent, Transition
-from harness.errors import CheckpointError
-from harness.files import commit_folder, disk_errors, write_json
+from harness.files import commit_folder, disk_errors
+from harness.reading import parse_json, read_bytes
 from harness.running.rollout import act, agent_errors, play_episode, start_episode
+from harness.running.training_folder import check_checkpoint, newest_checkpoint, read_progress, write_progress
 
 if TYPE_CHECKING:
     from harness.environment import PixelEnv
 
-PROGRESS_FILE = "progress.json"
+LOG_FILE = "train.jsonl"
+
+
+class LogLine(BaseModel):
+    """A line of the log: an episode with the agent's own numbers, or an evaluation in the training setting."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)  # a loss may be NaN, and is shown so
+
+    num_frames: NonNegativeInt
+    num_steps: NonNegativeInt
+    num_episodes: NonNegativeInt
+    elapsed_sec: NonNegativeFloat
+    curve_returns: list[float] = Field(default=[], min_length=1)
+    __pydantic_extra__: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,7 @@ class Trainer:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             self.agent.save(temporary)
-        write_json(temporary / PROGRESS_FILE, vars(self.counters))
+            write_progress(temporary, vars(self.counters))
         commit_folder(temporary, folder / name)
         for older in folder.iterdir():
             if older.name != name:
@@ -171,21 +186,20 @@ class Trainer:
         self._last_checkpoint = time.monotonic()
 
     def _resume(self) -> None:
-        complete = sorted((self.folder / "checkpoints").glob("[0-9]*"))
-        if not complete:
+        checkpoint = newest_checkpoint(self.folder)
+        if checkpoint is None:
             return
-        self.agent.load(complete[-1])
-        try:
-            self.counters = Counters(**json.loads((complete[-1] / PROGRESS_FILE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{complete[-1]} is damaged ({error}): remove it to start over.") from error
+        progress = read_progress(checkpoint)
+        check_checkpoint(checkpoint, progress)
+        self.agent.load(checkpoint)
+        self.counters = Counters(**progress.model_dump(include=set(vars(self.counters))))
 
 
 class TrainLog:
     """`train.jsonl` and TensorBoard scalars; after a resume, lines beyond the checkpoint are dropped."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "train.jsonl"
+        self._path = folder / LOG_FILE
         self._tensorboard_folder = folder / "tensorboard"
         self.last_curve_frames = -1  # frames at the newest evaluation, -1 before the first
         self.num_curves = 0  # evaluations so far
@@ -254,8 +268,19 @@ class ScalarWriter:
 
 
 def read_train_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `train.jsonl`; a torn last line is left out, an absent file is an empty log."""
-    if not path.exists():
+    """The lines of a `train.jsonl`; a torn last line is left out, an absent file is an empty log.
+
+    Raises:
+      UsageError: if it is damaged; the sentence names the line.
+    """
+    try:
+        lines = read_bytes(path).split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_text(encoding="utf-8").split(os.linesep)
-    return [json.loads(line) for line in lines[:-1] if line]
+    return [_read_line(line, f"{path}, line {number}") for number, line in enumerate(lines[:-1], start=1) if line]
+
+
+def _read_line(line: bytes, where: str) -> dict[str, Any]:
+    parse_json(line, LogLine, where, remedy="remove that line")
+    found: dict[str, Any] = json.loads(line)
+    return found

@@ -158,5 +158,5 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_record_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "provenance.json").write_bytes(b"\x80\x04cos\nsystem\n")  # a pickle in place of a record
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match=r"provenance\.json is damaged: it is not JSON"):
         make_plan(options(checkpoint=tmp_path))

@@ -18,6 +18,7 @@ import pytest
 
 from harness.assets.store import AssetStore
 from harness.errors import AgentError, CheckpointError, UsageError, WorkError
+from harness.reading import seal
 from harness.registry import load_agent
 from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
@@ -379,7 +380,7 @@ def test_a_run_of_two_codes_says_how_to_make_it_one(tmp_path: Path, monkeypatch:
 def _trained_by(policy: Path, revision: str) -> None:
     facts = json.loads((policy / "provenance.json").read_text())
     facts["conditions"]["code_revision"] = revision
-    (policy / "provenance.json").write_text(json.dumps(facts))
+    (policy / "provenance.json").write_text(json.dumps(seal(facts)))
 
 
 def test_seeds_that_two_codes_trained_are_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,7 +465,7 @@ def test_a_policy_takes_what_acts_at_evaluation(trained: Path, tmp_path: Path) -
     assert not {row.config_hash for row in plain.rows()} & {row.config_hash for row in still.rows()}
     assert [row.episode_return for row in plain.rows()] != [row.episode_return for row in still.rows()]
     record = json.loads((still.folder.parent / "record.json").read_text())
-    config = load_policy_source(trained / "train" / "dot_stay-seed0" / "policy").provenance["config"]
+    config = load_policy_source(trained / "train" / "dot_stay-seed0" / "policy").record.config
     assert record["tasks"][0]["config"] == {**config, "gain": 0.0}
 
 
@@ -487,7 +488,7 @@ def test_a_policy_of_another_agent_is_refused(tmp_path: Path) -> None:
     store = run(tmp_path, tasks=["dot_stay"])
     policy = store.folder.parent / "train" / "dot_stay-seed0" / "policy"
     facts = json.loads((policy / "provenance.json").read_text())
-    (policy / "provenance.json").write_text(json.dumps({**facts, "agent": "pieg"}))
+    (policy / "provenance.json").write_text(json.dumps(seal({**facts, "agent": "pieg"})))
     with pytest.raises(CheckpointError, match="belongs to agent pieg"):
         run(tmp_path, checkpoint=store.folder.parent, frames=None)
 

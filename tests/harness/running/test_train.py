@@ -139,7 +139,7 @@ def test_a_torn_checkpoint_is_ignored_and_a_damaged_one_named(tmp_path: Path) ->
     train(tmp_path, Diary(), train_frames=150)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["000000000150"]
     (tmp_path / "checkpoints" / "000000000150" / "progress.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"000000000150 is damaged"):
+    with pytest.raises(CheckpointError, match=r"000000000150/progress.json is damaged"):
         train(tmp_path, Diary(), train_frames=200)
 
 
