@@ -148,7 +148,9 @@ def _caution(assets: Iterable[FoundAsset]) -> None:
 
 def _run_table(plan: Any, fmt: str) -> str:
     """The table of the cells this command asked for; a run may hold more."""
-    from harness.reports.table import Expected, build_table, render
+    from harness.reports.filling import build_table
+    from harness.reports.render import render
+    from harness.reports.table import Expected
     from harness.results.store import load_rows
 
     protocol = plan.suite.protocol

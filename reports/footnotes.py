@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.reports import statistics
+from harness.reports.table import MEAN, Expected, Line
 from harness.reports.variants import SAMPLE, Variant, differences
 from harness.results.rows import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from harness.reports.table import Expected, Line
 
 
 def footnotes(
@@ -36,8 +35,6 @@ def footnotes(
       distinct: the kept ones without repeated samples.
       published_agents: whose published numbers were asked for.
     """
-    from harness.reports.table import MEAN
-
     cells = [line for line in lines if line.task != MEAN and line.setting in expected.settings]
     printed_means = [line for line in lines if line.task == MEAN and line.setting in expected.settings]
     sentences = [

@@ -17,8 +17,9 @@ import pytest
 import scipy.stats
 
 from harness.reports import statistics
-from harness.reports.render import FORMATS, _coloured, format_estimate
-from harness.reports.table import MEAN, Estimate, Expected, build_table, expected_from_rows, render
+from harness.reports.filling import build_table, expected_from_rows
+from harness.reports.render import FORMATS, _coloured, format_estimate, render
+from harness.reports.table import MEAN, Estimate, Expected
 
 TASKS = ("walker_walk", "cheetah_run")
 EXPECTED = Expected(
@@ -582,6 +583,6 @@ def test_markdown_html_and_latex_hold_the_cells_and_escape(rows):
 
 
 def test_importing_the_table_is_light():
-    code = "import sys, reports.table, reports.render, results.published, results.store; print(*sys.modules)"
+    code = "import sys, harness.reports.filling, harness.reports.render, harness.results.store; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "mujoco", "pandas", "pyarrow", "scipy", "rich", "matplotlib"} & set(modules)
