@@ -24,8 +24,8 @@ from harness.reports.table import (
     Table,
 )
 from harness.reports.variants import SAMPLE, Variant, assign_variants
+from harness.results.comparison_key import COMPARISON_KEY
 from harness.results.published import compared_agents
-from harness.results.rows import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd

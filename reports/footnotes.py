@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.reports import statistics
 from harness.reports.table import MEAN, Expected, Line
 from harness.reports.variants import SAMPLE, Variant, differences
-from harness.results.rows import COMPARISON_KEY
+from harness.results.comparison_key import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.results.rows import COMPARISON_KEY
+from harness.results.comparison_key import COMPARISON_KEY
 
 if TYPE_CHECKING:
     import pandas as pd

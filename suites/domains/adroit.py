@@ -14,9 +14,11 @@ import numpy as np
 from harness.errors import unknown
 from harness.simulation import StepResult
 from harness.spec import Shift
-from harness.suites.domains.adroit_models import CAMERAS, make_library_env
+from harness.suites.domains.adroit_cameras import CAMERAS
+from harness.suites.domains.adroit_models import make_library_env
 from harness.suites.domains.adroit_protocol import DENSE_TASKS, TASKS
-from harness.suites.domains.adroit_rewards import JUDGES, SUSTAINED_STEPS, GoalCount, Verdict
+from harness.suites.domains.adroit_rewards import JUDGES, Verdict
+from harness.suites.domains.adroit_success import SUSTAINED_STEPS, GoalCount
 
 if TYPE_CHECKING:
     from harness.assets.store import AssetStore

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,10 +19,22 @@ from harness.errors import CorruptAssetError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.suites.domains.adroit import AdroitSimulation
-
 LAYERS = ("in_shift", "in_scale", "w0", "b0", "w1", "b1", "w2", "b2", "out_shift", "out_scale", "log_std")
 RECORDED = ("lengths", "actions", "rewards", "observations", "init_qpos", "init_qvel", "init_door_body_pos")
+
+
+class Observed(Protocol):
+    """The simulation, as far as an expert looks into it."""
+
+    def observe_state(self) -> np.ndarray:
+        """The state observation, float64 (S,)."""
+
+
+class Startable(Protocol):
+    """The simulation, as far as a recording needs it."""
+
+    def start_next_from(self, qpos: np.ndarray, qvel: np.ndarray, door_frame_pos: np.ndarray) -> None:
+        """Lets the next episode begin in a recorded state."""
 
 
 class Expert:
@@ -37,11 +49,11 @@ class Expert:
         self._arrays = dict(arrays)
         self.identity = identity
 
-    def act(self, simulation: AdroitSimulation) -> np.ndarray:
+    def act(self, simulation: Observed) -> np.ndarray:
         """The mean action in the simulation's present state, float32 (A,)."""
         return self.act_from_state(simulation.observe_state())
 
-    def sample(self, simulation: AdroitSimulation, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, simulation: Observed, rng: np.random.Generator) -> np.ndarray:
         """A noisy action in the simulation's present state, float32 (A,)."""
         return self.sample_from_state(simulation.observe_state(), rng)
 
@@ -78,7 +90,7 @@ class HumanDemo:
     qvel: np.ndarray  # float64 (30,)
     door_frame_pos: np.ndarray  # float64 (3,), metres
 
-    def start(self, simulation: AdroitSimulation) -> None:
+    def start(self, simulation: Startable) -> None:
         """Lets the simulation's next episode begin where the recording began."""
         simulation.start_next_from(self.qpos, self.qvel, self.door_frame_pos)
 

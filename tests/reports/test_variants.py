@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from harness.reports.variants import CELL_FIELDS, assign_variants, differences
-from harness.results.rows import COMPARISON_KEY
+from harness.results.comparison_key import COMPARISON_KEY
 
 RUN_WIDE = [name for name in COMPARISON_KEY if name not in CELL_FIELDS]
 OTHER = {"train_frames": 7, "action_repeat": 4, "frame_stack": 1, "image_size": 64, "episode_frames": 500}

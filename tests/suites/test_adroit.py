@@ -19,9 +19,11 @@ from harness.errors import MissingAssetError, UsageError
 from harness.registry import load_suite
 from harness.suites.domains import adroit_rewards as rewards
 from harness.suites.domains.adroit import AdroitSimulation, expert, human_demos, make_simulation
+from harness.suites.domains.adroit_cameras import CAMERAS
 from harness.suites.domains.adroit_expert import Expert
-from harness.suites.domains.adroit_models import CAMERAS, LIBRARY
+from harness.suites.domains.adroit_models import LIBRARY
 from harness.suites.domains.adroit_protocol import DENSE_TASKS, PROTOCOL, TASKS
+from harness.suites.domains.adroit_success import SUSTAINED_STEPS, GoalCount
 
 pytestmark = pytest.mark.render
 
@@ -155,14 +157,14 @@ def test_rewards_at_known_points() -> None:
 
 
 def test_success_is_counted_under_each_definition() -> None:
-    count = rewards.GoalCount(2)
+    count = GoalCount(2)
     assert not any(count.successes().values())
     for reached in (True, True, False):
         count.add(reached)
     assert count.successes("_x") == {"sustained_x": False, "any_step_x": True, "final_x": False}
     count.add(True)
     assert count.successes() == {"sustained": True, "any_step": True, "final": True}
-    assert rewards.SUSTAINED_STEPS == {"door": 25, "hammer": 25, "pen": 20, "relocate": 25}
+    assert SUSTAINED_STEPS == {"door": 25, "hammer": 25, "pen": 20, "relocate": 25}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -204,9 +204,9 @@ def test_a_camera_without_numbers_stays_where_it_is() -> None:
 @pytest.mark.render
 def test_cameras_and_how_the_domain_measures() -> None:
     """RRL's cameras (ShahRutav/mj_envs, branch rrl), and its constants of time and success."""
-    from harness.suites.domains import adroit, adroit_models, adroit_rewards
+    from harness.suites.domains import adroit, adroit_cameras, adroit_success
 
-    assert dict(adroit_models.CAMERAS) == {
+    assert dict(adroit_cameras.CAMERAS) == {
         "door": ("top",),
         "hammer": ("top",),
         "pen": ("vil_camera",),
@@ -214,7 +214,7 @@ def test_cameras_and_how_the_domain_measures() -> None:
     }
     down, back = (0.00079633, 0.0, 0.0, 0.99999968), (0.00056331, -0.00056286, 0.70682496, 0.70738804)
     left = (0.50039816, 0.49960184, 0.49999984, 0.49999984)
-    assert {task: dict(cameras) for task, cameras in adroit_models.ADDED_CAMERAS.items()} == {
+    assert {task: dict(cameras) for task, cameras in adroit_cameras.ADDED_CAMERAS.items()} == {
         "door": {"top": ((0.0, 0.0, 1.5), down)},
         "hammer": {"top": ((0.0, 0.0, 1.1), down)},
         "pen": {"left": ((0.4, -0.2, 0.2), left), "front": ((0.0, 0.4, 0.2), back)},
@@ -224,9 +224,9 @@ def test_cameras_and_how_the_domain_measures() -> None:
             "cam3": ((0.8, 0.0, 0.2), left),
         },
     }
-    assert adroit_models.FOVY == 45.0
+    assert adroit_cameras.FOVY == 45.0
     assert (adroit.FRAME_SKIP, adroit.NUM_HAND_JOINTS, adroit.RELOCATE_TARGET_HEIGHT) == (5, 24, 0.25)
-    assert adroit_rewards.SUSTAINED_STEPS == {"door": 25, "hammer": 25, "pen": 20, "relocate": 25}
+    assert adroit_success.SUSTAINED_STEPS == {"door": 25, "hammer": 25, "pen": 20, "relocate": 25}
     assert adroit.OBJECT_BODIES == {
         "door": ("frame", "door", "latch"),
         "hammer": ("nail_board", "nail", "Object"),
