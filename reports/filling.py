@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.reports import statistics
 from harness.reports.beside import published_beside
-from harness.reports.cells import Cells
+from harness.reports.cells import Cells, Sample
 from harness.reports.footnotes import footnotes
 from harness.reports.table import (
     COMPLETE,
@@ -167,28 +167,55 @@ def _estimate(cells: Cells, tasks: Sequence[str], setting: str, variant: int, wh
 
 
 def _gap(cells: Cells, tasks: Sequence[str], setting: str, variant: int) -> tuple[Estimate | None, tuple[str, ...]]:
-    """The gap to the training setting over the seeds that have both, and notes where not all is in pairs."""
-    expected = cells.expected
-    if setting == expected.train_setting:
+    """The gap to the training setting over the (seed, episode) pairs that both have, and a note where one has more."""
+    if setting == cells.expected.train_setting:
         return None, ()
-    pairs, is_whole = [], True
-    for task in tasks:
-        train = cells.samples(task, expected.train_setting, variant, expected.metric)
-        shifted = cells.samples(task, setting, variant, expected.metric)
-        seeds = [] if train is None or shifted is None else [seed for seed in shifted if seed in train]
-        if train is None or shifted is None or not seeds:
-            return None, ()
-        is_whole &= train.keys() == shifted.keys()
-        here, there = (cells.episodes(task, place, variant) for place in (setting, expected.train_setting))
-        same_episodes = [here[seed] == there[seed] for seed in seeds]
-        pairs.append(statistics.Pair([train[seed] for seed in seeds], [shifted[seed] for seed in seeds], same_episodes))
-    notes = [] if is_whole else ["the gap is over the seeds measured in both settings only"]
-    if not all(all(pair.same_episodes) for pair in pairs):
-        notes.append("the gap's interval is not paired by episode where the two settings have different episodes")
-    is_success = expected.metric == "success"
+    found = [_common_pairs(cells, task, setting, variant) for task in tasks]
+    if any(pair is None for pair, _ in found):
+        return None, ()
+    pairs = [pair for pair, _ in found if pair is not None]
+    is_success = cells.expected.metric == "success"
     interval = statistics.task_success_gap_interval if is_success else statistics.task_gap_interval
     estimate = _as_estimate(statistics.task_gap(pairs), interval(pairs), [pair.shifted for pair in pairs])
-    return estimate, tuple(notes)
+    unpaired = sum(number for _, number in found)
+    if not unpaired:
+        return estimate, ()
+    shared = f"the gap is over the {estimate.num_episodes:,} (seed, episode) pairs measured in both settings"
+    return estimate, (f"{shared}; {unpaired:,} episodes have no counterpart",)
+
+
+def _common_pairs(cells: Cells, task: str, setting: str, variant: int) -> tuple[statistics.Pair | None, int]:
+    """What the training and this setting gave in the episodes both have, and how many episodes only one has.
+
+    Over common episodes the difference is known in pairs; an episode of one setting alone would only add the noise of
+    its start state.
+    """
+    expected = cells.expected
+    train, shifted = (_by_episode(cells, task, place, variant) for place in (expected.train_setting, setting))
+    if train is None or shifted is None:
+        return None, 0
+    common = [sample for sample in shifted if sample in train]
+    if not common:
+        return None, 0
+    seeds = dict.fromkeys(sample[0] for sample in common)
+    sides = [
+        [np.array([side[sample] for sample in common if sample[0] == seed]) for seed in seeds]
+        for side in (train, shifted)
+    ]
+    return statistics.Pair(*sides, [True] * len(seeds)), len(train) + len(shifted) - 2 * len(common)
+
+
+def _by_episode(cells: Cells, task: str, setting: str, variant: int) -> dict[Sample, float] | None:
+    """What each episode gave in the table's metric; None if there is nothing or not everywhere."""
+    samples = cells.samples(task, setting, variant, cells.expected.metric)
+    if samples is None:
+        return None
+    episodes = cells.episodes(task, setting, variant)
+    return {
+        (seed, *episode): float(value)
+        for seed, values in samples.items()
+        for episode, value in zip(episodes[seed], values, strict=True)
+    }
 
 
 def _aggregates(cells: Cells) -> Iterator[Aggregate]:

@@ -266,19 +266,20 @@ def test_the_gap_pairs_the_seeds_that_have_both_and_says_so(rows):
     hard = line(build_table(cut, EXPECTED), "walker_walk", "video_hard")
     assert hard.gap.mean == 910 - 500
     assert hard.gap.num_seeds == 1
-    assert hard.notes == ("the gap is over the seeds measured in both settings only",)
+    assert hard.notes == (
+        "the gap is over the 3 (seed, episode) pairs measured in both settings; 3 episodes have no counterpart",
+    )
     alone = build_table(rows[rows["setting"] != "train"], replace(EXPECTED, settings=("video_hard",)))
     assert line(alone, "walker_walk", "video_hard").gap is None
 
 
-def test_the_gap_pairs_episodes_where_both_settings_have_the_same(rows):
-    """The episodes of the two settings are the same in whatever order the rows come, until one is gone."""
+def test_the_gap_is_over_the_episodes_that_both_settings_have(rows):
+    """They are the same in whatever order the rows come; one that only one setting has does not count."""
     shuffled = rows.sample(frac=1, random_state=2)
     hard = line(build_table(shuffled, EXPECTED), "walker_walk", "video_hard")
     samples = [[RETURNS[("walker_walk", setting, seed)] for seed in (0, 1)] for setting in ("train", "video_hard")]
     assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(*samples, [True, True])
     assert hard.notes == ()
-    note = "the gap's interval is not paired by episode where the two settings have different episodes"
     walker, train, hard_rows = (
         rows["task"] == "walker_walk",
         rows["setting"] == "train",
@@ -286,13 +287,35 @@ def test_the_gap_pairs_episodes_where_both_settings_have_the_same(rows):
     )
     cut = rows[~(walker & train & (rows["train_seed"] == 1) & (rows["episode"] == 2))]
     hard = line(build_table(cut, EXPECTED), "walker_walk", "video_hard")
-    fewer = [[900, 910, 920], [800, 850]]
-    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(fewer, samples[1], [True, False])
-    assert hard.notes == (note,)
+    shared = [[side[0], side[1][:2]] for side in samples]
+    assert hard.gap.mean == statistics.gap(*shared)
+    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(*shared, [True, True])
+    number = sum(len(values) for values in shared[1])
+    (note,) = hard.notes
+    assert note == (
+        f"the gap is over the {number} (seed, episode) pairs measured in both settings; "
+        f"{sum(map(len, samples[1])) - number} episodes have no counterpart"
+    )
     other = rows.assign(eval_seed=rows["eval_seed"].mask(hard_rows, 7))  # other states, though numbered alike
-    hard = line(build_table(other, EXPECTED), "walker_walk", "video_hard")
-    assert (hard.gap.low, hard.gap.high) == statistics.gap_interval(*samples, [False, False])
-    assert hard.notes == (note,)
+    assert line(build_table(other, EXPECTED), "walker_walk", "video_hard").gap is None
+
+
+def test_a_gap_that_is_the_same_in_every_pair_is_exact_however_unfinished_a_setting_is(cell):
+    """Episodes differ by hundreds, each shifted one is 50 below its counterpart, and one setting is half done."""
+    returns = [100.0, 300.0, 650.0, 900.0]
+    frame = pd.concat(
+        [
+            cell("walker_walk", "train", returns),
+            cell("walker_walk", "video_hard", [value - 50 for value in returns[:2]]),
+        ]
+    )
+    expected = Expected(("walker_walk",), ("train", "video_hard"), (0,), 4)
+    hard = line(build_table(frame, expected), "walker_walk", "video_hard")
+    assert hard.status == "partial"
+    assert (hard.gap.mean, hard.gap.low, hard.gap.high) == (50.0, 50.0, 50.0)
+    assert hard.notes == (
+        "the gap is over the 2 (seed, episode) pairs measured in both settings; 2 episodes have no counterpart",
+    )
 
 
 def test_rows_with_unequal_keys_never_share_a_cell(rows):
