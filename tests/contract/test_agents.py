@@ -22,7 +22,7 @@ from harness.api import evaluate
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CheckpointError
-from harness.reports.table import build_table, expected_from_rows
+from harness.reports.filling import build_table, expected_from_rows
 from harness.running.rollout import start_episode
 from harness.spec import OPEN_FIELDS, Setting
 from harness.testing import SUITE

@@ -48,6 +48,6 @@ def test_the_picture_is_a_png_of_six_by_four_inches(tmp_path):
 
 
 def test_importing_curves_is_light():
-    code = "import sys, reports.curves; print(*sys.modules)"
+    code = "import sys, harness.reports.curves; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "matplotlib" not in modules

@@ -191,7 +191,7 @@ def test_fast_profile_differs_and_has_a_renderer_name() -> None:
 def test_rendering_works_when_mujoco_was_imported_first() -> None:
     code = (
         "import mujoco, dm_control.suite\n"
-        "from suites.domains.dmcontrol import make_simulation\n"
+        "from harness.suites.domains.dmcontrol import make_simulation\n"
         "s = make_simulation('cartpole_swingup', image_size=84, profile='fast', shifts=())\n"
         "s.begin_episode(0, 0)\n"
         "print(s.render().std() > 1)\n"  # left open: closing at exit must be silent

@@ -41,7 +41,11 @@ pytestmark = pytest.mark.filterwarnings("error:Constant.* may be too high")  # o
 
 
 def test_declaration_loads_no_simulator() -> None:
-    code = "import sys, suites.drawerworld, suites.metaworld_visual; print({'mujoco', 'metaworld'} & set(sys.modules))"
+    code = (
+        "import sys\n"
+        "from harness.suites import drawerworld, metaworld_visual\n"
+        "print({'mujoco', 'metaworld'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
