@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -57,6 +59,69 @@ class Row:
 COLUMNS = tuple(f.name for f in fields(Row))
 
 
+_TYPES: dict[str, tuple[type, bool]] = {  # annotation in Row -> (exact type, may be None)
+    "str": (str, False),
+    "int": (int, False),
+    "int | None": (int, True),
+    "float": (float, False),
+    "bool | None": (bool, True),
+}
+_INT64 = range(-(2**63), 2**63)
+_TABLES: dict[str, type | None] = {  # texts that hold an object in JSON -> what its values are; None for anything
+    "successes_json": bool,
+    "shift_json": None,
+    "assets_json": str,
+    "packages_json": str,
+}
+
+
+def column_types() -> dict[str, tuple[type, bool]]:
+    """Column -> (its exact Python type, whether it may be None)."""
+    return {field.name: _TYPES[str(field.type)] for field in fields(Row)}
+
+
+def check_row(row: Row) -> None:
+    """Refuses what is no measured episode, or would not come back from disk as it went in.
+
+    Raises:
+      TypeError: if a value is not of its column's plain Python type (numpy scalars are not).
+      ValueError: if it cannot be: a return that is not finite, an integer beyond 64 bits, a text that is no JSON.
+    """
+    for name, (exact, nullable) in column_types().items():
+        value = getattr(row, name)
+        if type(value) is not exact and not (nullable and value is None):
+            told = Row.__dataclass_fields__[name].type
+            raise TypeError(f"Row.{name} must be {told}, not {type(value).__name__} ({shortened(repr(value))}).")
+        if exact is int and value is not None and value not in _INT64:
+            raise ValueError(f"Row.{name} does not fit 64 bits: {shortened(str(value))}.")
+    if not math.isfinite(row.episode_return):
+        place = (row.task, row.setting, row.train_seed)
+        raise ValueError(f"Episode {row.episode} of {place} has a return that is not finite: {row.episode_return}.")
+    for name in _TABLES:
+        if problem := _table_problem(name, getattr(row, name)):
+            raise ValueError(f"Row.{name} {problem}: {shortened(getattr(row, name))}")
+
+
+@functools.lru_cache(maxsize=4096)  # the rows of a run share most of these texts
+def _table_problem(name: str, text: str) -> str | None:
+    """What is wrong with a `*_json` text, as a clause."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return "is no JSON"
+    kind = _TABLES[name]
+    if not isinstance(value, dict):
+        return "is no object in JSON"
+    if kind is not None and not all(type(entry) is kind for entry in value.values()):
+        return f"holds what is no {kind.__name__}"
+    return None
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """The text, or its beginning where it is long."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces, the same text for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -69,7 +134,7 @@ def short_hash(value: Any) -> str:
 
 def to_dict(row: Row) -> dict[str, Any]:
     """The row as a plain dict in column order."""
-    return asdict(row)
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
 def from_dict(values: Mapping[str, Any]) -> Row:
@@ -79,6 +144,6 @@ def from_dict(values: Mapping[str, Any]) -> Row:
       ValueError: if a column is missing or unknown.
     """
     if set(values) != set(COLUMNS):
-        missing, extra = set(COLUMNS) - set(values), set(values) - set(COLUMNS)
-        raise ValueError(f"Not a row: missing {sorted(missing)}, unknown {sorted(extra)}.")
+        missing, extra = sorted(set(COLUMNS) - set(values)), sorted(set(values) - set(COLUMNS))
+        raise ValueError(f"Not a row: missing {shortened(str(missing))}, unknown {shortened(str(extra))}.")
     return Row(**{name: values[name] for name in COLUMNS})

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.results.rows import COLUMNS, Row
+from harness.results.rows import COLUMNS, Row, canonical_json
 from harness.results.store import CorruptRowsError, RowStore, load_rows
 
 ROW = Row(
@@ -294,9 +294,12 @@ VALUES = {
     "float": st.floats(allow_nan=False, allow_infinity=False),
     "bool | None": st.none() | st.booleans(),
 }
+TABLES = {"successes": st.booleans(), "shift": TEXT | INT | st.lists(INT), "assets": TEXT, "packages": TEXT}
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ROWS = st.fixed_dictionaries(
-    {name: VALUES[Row.__dataclass_fields__[name].type] for name in COLUMNS} | {"task": NAMES, "setting": NAMES}
+    {name: VALUES[Row.__dataclass_fields__[name].type] for name in COLUMNS}
+    | {"task": NAMES, "setting": NAMES}
+    | {f"{name}_json": st.dictionaries(TEXT, kind).map(canonical_json) for name, kind in TABLES.items()}
 ).map(lambda values: Row(**values))
 
 
