@@ -15,7 +15,7 @@ from harness.errors import HarnessError, UsageError, unknown
 from harness.results.store import CorruptRowsError, RowStore
 
 if TYPE_CHECKING:
-    from harness.assets.store import FoundAsset
+    from harness.assets.found import FoundAsset
     from harness.spec import Suite
 
 app = typer.Typer(
@@ -288,7 +288,8 @@ def _check_gif_options(gif: Path | None, steps: int | None, out: Path | None, ta
 @assets_app.command("list")
 def assets_list(assets: AssetsOption = None, as_json: JsonOption = False) -> None:
     """Every third-party file set: what it is for, its licence, and whether it is here."""
-    from harness.assets.store import AssetStore, list_assets
+    from harness.assets.listing import list_assets
+    from harness.assets.store import AssetStore
 
     _show(list_assets(AssetStore.from_environment(assets, allow_stand_ins=False)), as_json)
 
@@ -301,7 +302,8 @@ def assets_fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download and verify what is not here yet. Interrupted downloads resume."""
-    from harness.assets.store import AssetStore, asset_named, cache_folder
+    from harness.assets.manifest import asset_named
+    from harness.assets.store import AssetStore, cache_folder
 
     for name in names:
         asset_named(name)  # a wrong name ends here, before any download
@@ -318,7 +320,8 @@ def assets_verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare what is here with its SHA-256; exit 1 if a file differs, or a named one is absent."""
-    from harness.assets.store import AssetStore, verify_assets, verify_status
+    from harness.assets.listing import verify_assets, verify_status
+    from harness.assets.store import AssetStore
 
     rows = verify_assets(AssetStore.from_environment(assets, allow_stand_ins=False), names or ())
     _show(rows, as_json)

@@ -15,7 +15,8 @@ from harness.errors import UsageError, unknown
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.assets.store import AssetStore, FoundAsset
+    from harness.assets.found import FoundAsset
+    from harness.assets.store import AssetStore
     from harness.simulation import Simulation
 
 

@@ -202,7 +202,7 @@ def _common_pairs(cells: Cells, task: str, setting: str, variant: int) -> tuple[
         [np.array([side[sample] for sample in common if sample[0] == seed]) for seed in seeds]
         for side in (train, shifted)
     ]
-    return statistics.Pair(*sides, [True] * len(seeds)), len(train) + len(shifted) - 2 * len(common)
+    return statistics.Pair(sides[0], sides[1], [True] * len(seeds)), len(train) + len(shifted) - 2 * len(common)
 
 
 def _by_episode(cells: Cells, task: str, setting: str, variant: int) -> dict[Sample, float] | None:

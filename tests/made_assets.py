@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from harness.assets.store import FoundAsset
+from harness.assets.found import FoundAsset
 
 
 @dataclass(frozen=True)

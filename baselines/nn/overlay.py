@@ -18,7 +18,7 @@ from PIL import Image
 from harness.errors import CorruptAssetError
 
 if TYPE_CHECKING:
-    from harness.assets.store import FoundAsset
+    from harness.assets.found import FoundAsset
 
 CROP_AREA = (0.08, 1.0)  # of the picture's
 CROP_RATIO = (3.0 / 4.0, 4.0 / 3.0)  # width over height

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.assets.digests import check_file
+from harness.assets.manifest import Asset, AssetFile, asset_named
 from harness.assets.restricted_pickle import load_arrays
-from harness.assets.store import Asset, AssetFile, AssetStore, asset_named, check_file
+from harness.assets.store import AssetStore
 from harness.errors import CorruptAssetError, UsageError, WorkError
 
 if TYPE_CHECKING:

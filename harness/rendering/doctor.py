@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.assets.store import AssetStore, cache_folder, list_assets
+from harness.assets.listing import list_assets
+from harness.assets.store import AssetStore, cache_folder
 from harness.distribution import DISTRIBUTION
 from harness.errors import WorkError
 

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.agent import AgentSpec, Config
-from harness.assets.store import AssetStore, FoundAsset
+from harness.assets.found import FoundAsset
+from harness.assets.store import AssetStore
 from harness.errors import CheckpointError, UsageError, unknown
 from harness.registry import load_agent, load_suite
 from harness.results.rows import short_hash

@@ -17,7 +17,8 @@ from harness.suites.shifts.intensity import PERIOD, check_intensity
 from harness.suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
-    from harness.assets.store import AssetStore, FoundAsset
+    from harness.assets.found import FoundAsset
+    from harness.assets.store import AssetStore
     from harness.suites.domains.dmcontrol import DMControlSimulation
 
 ASSET = "davis"

@@ -16,7 +16,8 @@ from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring, Scene, draws
 
 if TYPE_CHECKING:
-    from harness.assets.store import AssetStore, FoundAsset
+    from harness.assets.found import FoundAsset
+    from harness.assets.store import AssetStore
 
 ASSET = "drawerworld"
 ASSET_SIZES = {"blanket": 199, "fabric": 200}  # pixels; pictures that no package brings

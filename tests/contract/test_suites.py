@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from harness.assets.store import AssetStore, manifest
+from harness.assets.manifest import manifest
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.registry import load_suite, suite_names

@@ -12,7 +12,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from harness.assets.store import AssetStore, asset_named
+from harness.assets.manifest import asset_named
+from harness.assets.store import AssetStore
 from harness.environment import make_env
 from harness.errors import UsageError
 from harness.registry import load_suite

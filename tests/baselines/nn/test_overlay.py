@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.assets.store import AssetStore, FoundAsset
+from harness.assets.found import FoundAsset
+from harness.assets.store import AssetStore
 from harness.baselines.nn.overlay import OverlayPictures, crop_and_flip, dead_leaves, random_crop_box
 from harness.errors import CorruptAssetError
 

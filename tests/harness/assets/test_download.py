@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assets import download
-from harness.assets import store as assets
+from harness.assets import download, manifest
 from harness.assets.download import colors_json, fetch_assets
+from harness.assets.manifest import Asset, AssetFile
 from harness.assets.restricted_pickle import TORCH_MAGIC, load_arrays
-from harness.assets.store import Asset, AssetFile, AssetStore
+from harness.assets.store import AssetStore
 from harness.errors import CorruptAssetError, UsageError, WorkError
+from tests.harness.assets.small import forget_names
 
 FILM = np.random.default_rng(0).bytes(1_000_000)
 COLORS = [{"grid_rgb1": np.array([0.1, 0.2, 1 / 3]), "self_rgb": np.array([0.5, 0.25, 0.7])} for _ in range(3)]
@@ -82,16 +83,14 @@ def server() -> Iterator[Server]:
 
 def offer(monkeypatch: pytest.MonkeyPatch, *entries: Asset) -> None:
     table = {entry.name: entry for entry in entries}
-    monkeypatch.setattr(assets, "manifest", lambda: table)
-    assets._shared_names.cache_clear()
-    assets._names_of.cache_clear()
+    monkeypatch.setattr(manifest, "manifest", lambda: table)
+    forget_names()
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     yield
-    assets._shared_names.cache_clear()
-    assets._names_of.cache_clear()
+    forget_names()
 
 
 @pytest.fixture
@@ -425,7 +424,7 @@ class TestColors:
             table = [{key: np.array(color) for key, color in row.items()} for row in rows]
             source = json.loads(path.read_text())["source"]
             assert colors_json(self.legacy(table), source) == path.read_text()
-            assert download._colors_source(assets.asset_named(name).choices[0][0]) == source
+            assert download._colors_source(manifest.asset_named(name).choices[0][0]) == source
 
 
 class Malicious:
