@@ -30,12 +30,14 @@ import mujoco
 import numpy as np
 
 from harness.errors import WorkError
+from harness.rendering import gl_context
 from harness.rendering.cube_texture import ALL_FACES, CubePicture, CubeTexture, faces_in_view, works_as_plain
 from harness.simulation import Simulation
 
 RIM = 8  # pixels
 
 _open: weakref.WeakSet[OffscreenRenderer] = weakref.WeakSet()
+_inherited: list[object] = []  # a forked process keeps what it inherited, as freeing it would call GL
 
 
 class OffscreenRenderer:
@@ -57,6 +59,7 @@ class OffscreenRenderer:
     def __init__(
         self, model: mujoco.MjModel, size: int, profile: str = "standard", *, floor_untouched: bool = False
     ) -> None:
+        gl_context.check_process()
         model.vis.global_.offwidth = model.vis.global_.offheight = size
         if profile == "fast":
             model.vis.quality.offsamples = 0
@@ -65,6 +68,7 @@ class OffscreenRenderer:
         except Exception as error:
             # mujoco raises whatever its GL binding raises (ImportError, AttributeError, its own FatalError, ...).
             raise WorkError(f"Cannot draw off screen ({error}). Run: harness doctor") from error
+        gl_context.release()
         if profile == "fast":
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._model = model
@@ -76,12 +80,18 @@ class OffscreenRenderer:
         _open.add(self)
 
     def draw(self, data: mujoco.MjData, camera: int | str | mujoco.MjvCamera) -> np.ndarray:
-        """Draws the scene; returns a fresh uint8 array (size, size, 3), rows from the top."""
+        """Draws the scene; returns a fresh uint8 array (size, size, 3), rows from the top. Any thread may draw.
+
+        Raises:
+          WorkError: in a process that was forked from one that has drawn.
+        """
+        gl_context.check_process()
         self._renderer.update_scene(data, camera)
-        self._update_cubes()
         if self._floor_untouched:
             self._leave_planes_out_of_shadow_map()
-        return self._renderer.render()
+        with self._held():
+            self._update_cubes()
+            return self._renderer.render()
 
     def _leave_planes_out_of_shadow_map(self) -> None:
         """Marks planes as decoration, which MuJoCo draws like all else but never as a caster of shadows."""
@@ -93,22 +103,24 @@ class OffscreenRenderer:
     def upload_texture(self, texture: int) -> None:
         """Sends changed `model.tex_data` of one texture to this renderer's GL context."""
         self._cubes.pop(texture, None)
-        self._upload(texture)
+        with self._held():
+            self._upload(texture)
 
     def show(self, texture: int, picture: CubePicture) -> None:
         """Does what `upload_texture` does for a cube texture whose `model.tex_data` is this picture, but faster."""
         if texture not in self._cubes:
-            self._cubes[texture] = self._try_fast_way(texture, picture.pixels)
+            with self._held():
+                self._cubes[texture] = self._try_fast_way(texture, picture.pixels)
         cube = self._cubes[texture]
         if cube is None:
-            self._upload(texture)
+            with self._held():
+                self._upload(texture)
         else:
             cube.show(picture)  # is sent when it is known where the camera looks
 
     def _update_cubes(self) -> None:
         for texture, cube in self._cubes.items():
             if cube is not None and cube.stale:
-                self.make_current()
                 cube.update(self._visible_faces() if texture == self._sky else ALL_FACES)
 
     def _visible_faces(self) -> Iterable[int]:
@@ -133,24 +145,29 @@ class OffscreenRenderer:
         return cube if works_as_plain(cube, noise) else None
 
     def _upload(self, texture: int) -> None:
-        self.make_current()
         mujoco.mjr_uploadTexture(self._model, self._renderer._mjr_context, texture)
 
-    def make_current(self) -> None:
-        """Makes this renderer's GL context the current one."""
-        self._renderer._gl_context.make_current()
+    def _held(self) -> contextlib.AbstractContextManager[None]:
+        """This renderer's GL context, current while something is drawn or sent."""
+        return gl_context.held(self._renderer._gl_context)
 
     def name(self) -> str:
         """The GL renderer string, such as `llvmpipe (LLVM 15.0.6, 256 bits)`."""
         from OpenGL import GL
 
-        self.make_current()
-        return GL.glGetString(GL.GL_RENDERER).decode()
+        gl_context.check_process()
+        with self._held():
+            return str(GL.glGetString(GL.GL_RENDERER).decode())
 
     def close(self) -> None:
         """Frees the GL context; drawing is over."""
         self._renderer.close()
         _open.discard(self)
+
+    def forget(self) -> None:
+        """Lets go of the GL context without a call to GL: for a process that was forked while this was open."""
+        _inherited.append((self._renderer._gl_context, self._renderer._mjr_context))
+        self._renderer._gl_context = self._renderer._mjr_context = None
 
 
 class DrawnSimulation(Simulation):
@@ -236,6 +253,14 @@ def set_texture(model: mujoco.MjModel, texture: int, pixels: np.ndarray) -> None
     """Writes uint8 (H, W, 3) to where the data of a texture starts."""
     start = int(model.tex_adr[texture])
     model.tex_data[start : start + pixels.size] = pixels.ravel()
+
+
+def _forget_all() -> None:
+    for renderer in list(_open):
+        renderer.forget()
+
+
+gl_context.when_forked(_forget_all)
 
 
 def _close_all() -> None:

@@ -1,0 +1,104 @@
+"""Environments in threads and in forked processes: the right pictures, or one sentence; never a hang."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from harness.api import make_env
+from harness.environment import PixelEnv
+
+pytestmark = pytest.mark.render
+
+WALKER = ("color_hard", "walker_walk", "train")
+DOOR = ("adroit_distractors", "door", "train")
+
+
+def pictures(env: PixelEnv, num_steps: int) -> str:
+    """A digest of an episode's pictures."""
+    digest = hashlib.sha256()
+    observation, _ = env.reset(seed=1, options={"episode": 0})
+    for step in range(num_steps + 1):
+        if step:
+            observation, *_ = env.step(np.full(env.action_space.shape, 0.3, np.float32))
+        pixels = observation["pixels"] if isinstance(observation, dict) else observation
+        digest.update(np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()
+
+
+def in_threads(*works: tuple[PixelEnv, int]) -> list[str]:
+    """`pictures` of each, in a thread of its own, at the same time."""
+    found: dict[int, str] = {}
+
+    def run(number: int) -> None:
+        found[number] = pictures(*works[number])
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [found[number] for number in range(len(works))]
+
+
+def test_an_environment_may_be_used_in_another_thread_than_it_was_made_in() -> None:
+    env = make_env(*WALKER, profile="fast")
+    alone = pictures(env, 5)
+    assert in_threads((env, 5)) == [alone]
+    assert pictures(env, 5) == alone
+    closing = threading.Thread(target=env.close)
+    closing.start()
+    closing.join()
+
+
+def test_two_simulators_draw_in_two_threads_at_once() -> None:
+    envs = [make_env(*WALKER, profile="fast"), make_env(*DOOR, profile="fast")]
+    works = list(zip(envs, (60, 12), strict=True))
+    alone = [pictures(*work) for work in works]
+    assert in_threads(*works) == alone
+    for env in envs:
+        env.close()
+
+
+FORKING = """
+import gymnasium, sys, time
+import harness
+import numpy as np
+
+def make():
+    return gymnasium.make("harness/color_hard-cartpole_swingup-train-v%d" % VERSION, profile="fast")
+
+from harness.registry import load_suite
+VERSION = load_suite("color_hard").version
+if "{before}" != "nothing":
+    env = make()
+    env.reset(seed=0)
+    if "{before}" == "closed":
+        env.close()
+vector = gymnasium.vector.AsyncVectorEnv([make, make], context="fork")
+started = time.monotonic()
+try:
+    observations, _ = vector.reset(seed=3)
+    print("drew", observations.shape, int(observations.max()) > 0)
+except Exception as error:
+    print(type(error).__name__, error)
+print("seconds", time.monotonic() - started, file=sys.stderr)
+vector.close(terminate=True)
+"""
+
+
+@pytest.mark.parametrize("before", ["nothing", "open", "closed"])
+def test_a_forked_process_draws_or_says_why_it_cannot(before: str) -> None:
+    code = FORKING.replace("{before}", before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    if before == "nothing":
+        assert done.stdout.startswith("drew (2, 9, 84, 84) True"), done.stdout + done.stderr
+    else:
+        assert "spawn" in done.stdout, done.stdout + done.stderr
+        assert done.stdout.count("\n") == 1
+        assert float(done.stderr.rpartition("seconds")[2].split()[0]) < 5.0
