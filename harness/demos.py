@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,10 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError, WorkError
 from harness.files import disk_errors, sha256_of, write_json
+from harness.reading import SEAL, SHA256, Record, SealedRecord, read_sealed, seal
 from harness.running.provenance import code_revision, package_versions
 
 if TYPE_CHECKING:
@@ -39,6 +40,42 @@ FORMAT_VERSION = 1
 ARRAYS = ("actions", "rewards", "terminated", "pixels", "proprio", "states")
 MADE_BY = {"expert": "a trained or scripted expert, not a human", "human": "humans, their actions replayed"}
 TRIES_PER_EPISODE, LEAST_TRIES = 10, 50  # then the expert is taken to be unable
+
+
+class EpisodeRecord(Record):
+    """What is known of one kept episode."""
+
+    file: str = Field(pattern=r"^episode[0-9]{5,}\.safetensors$")
+    sha256: str = Field(pattern=SHA256)
+    number: NonNegativeInt  # within the stream that was tried
+    num_steps: PositiveInt
+    episode_return: float = Field(alias="return")
+    successes: dict[str, bool]
+
+
+class DemoRecord(SealedRecord):
+    """`demos.json`: what is demonstrated, by whom and in which manner, and which episodes were kept."""
+
+    format_version: Literal[1]
+    suite: str
+    suite_version: int
+    task: str
+    setting: str
+    pictures: bool
+    render_profile: str | None  # these two are None without pictures
+    image_size: PositiveInt | None
+    action_repeat: PositiveInt
+    packages: dict[str, str]
+    source: Literal["expert", "human"]
+    made_by: str
+    assets: str  # identity of the expert's or the recordings' file
+    seed: NonNegativeInt
+    noisy: bool
+    successes_only: bool
+    num_episodes: PositiveInt  # wanted
+    num_tried: NonNegativeInt
+    episodes: tuple[EpisodeRecord, ...]
+    code_revision: str
 
 
 class Expert(Protocol):
@@ -113,6 +150,8 @@ class DemoSet:
         if not _is_whole(self.folder, facts):
             raise UsageError(f"The demonstration {path} is missing or damaged; the command that made it makes it anew.")
         arrays = load(path.read_bytes())
+        if missing := [name for name in ("actions", "rewards", "terminated") if name not in arrays]:
+            raise UsageError(f"{path} is no demonstration: it has no {missing[0]}.")
         found = {name: arrays.get(name) for name in ARRAYS}
         return Demo(**{**found, "terminated": bool(arrays["terminated"][0])})  # type: ignore[arg-type]
 
@@ -217,7 +256,7 @@ def _collect(
             outcome = {"return": float(demo.rewards.sum()), "successes": info.get("successes", {})}
             about = {"file": name, "sha256": digest, "number": number, "num_steps": len(demo.actions)}
             record["episodes"].append({**about, **outcome})
-        write_json(out / RECORD, record)
+        write_json(out / RECORD, seal(record))
         progress(len(record["episodes"]), record["num_tried"])
 
 
@@ -345,16 +384,12 @@ def _open_record(out: Path, facts: dict[str, Any], episodes: int) -> dict[str, A
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
+    """The record as plain values; None where there is none."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        complete = all(name in record for name in ("source", "num_episodes", "num_tried", "episodes", "seed"))
+        record = read_sealed(folder / RECORD, DemoRecord, remedy=f"delete {folder} and collect anew")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"The record of the demonstrations in {folder} cannot be read ({error}).") from error
-    if not complete:
-        raise UsageError(f"The record of the demonstrations in {folder} is incomplete.")
-    return record
+    return record.model_dump(mode="json", by_alias=True, exclude={SEAL})
 
 
 def _write_arrays(path: Path, demo: Demo) -> str:

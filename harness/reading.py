@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,11 @@ SHOWN = 60  # characters of a wrong value that a sentence shows
 SEAL = "record_digest"
 SHA256 = r"^[0-9a-f]{64}$"
 
-_KINDS = {"Input should be": "{} should be", "Field required": "{} is missing"}
-_KINDS |= {
-    "Extra inputs are not permitted": "{} is nothing it may hold",
-    "Unexpected keyword argument": "{} is unknown",
-}
+_SENTENCES = (  # pydantic's beginnings, and ours, which name the field
+    (r"(Input|String|Value|List|Tuple|Dictionary|Set|Data) should ", "{} should "),
+    (r"Field required", "{} is missing"),
+    (r"Extra inputs are not permitted", "{} is nothing it may hold"),
+)
 
 
 class Record(BaseModel):
@@ -112,15 +113,16 @@ def first_problem(problem: ValidationError, prefix: str = "") -> str:
         return f"it is not JSON ({_cut(first['msg'].removeprefix('Invalid JSON: '))})"
     place = ".".join(str(part) for part in (*([prefix] if prefix else []), *first["loc"]))
     field = f"'{_cut(place)}'" if place else "it"
-    clause = first["msg"].removeprefix("Value error, ")
-    for beginning, ours in _KINDS.items():
-        if clause.startswith(beginning):
-            clause = ours.format(field) + clause.removeprefix(beginning)
-            break
-    else:
-        clause = f"{field}: {clause}" if place else clause
-    known = first["type"] not in ("missing", "extra_forbidden", "value_error")
-    return f"{clause}, not {_value(first['input'])}" if known else clause
+    clause = _clause(field, first["msg"].removeprefix("Value error, "))
+    shown = first["type"] not in ("missing", "extra_forbidden", "value_error")
+    return f"{clause}, not {_value(first['input'])}" if shown else clause
+
+
+def _clause(field: str, message: str) -> str:
+    for beginning, ours in _SENTENCES:
+        if match := re.match(beginning, message):
+            return ours.format(field) + message[match.end() :]
+    return message if field == "it" else f"{field}: {message}"
 
 
 def seal(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from harness.errors import CorruptAssetError
+from harness.reading import read_json
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring
 
@@ -122,8 +123,16 @@ def stand_in_table(level: str) -> ColorTable:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    entries = json.loads(path.read_text(encoding="utf-8"))["colors"]
+    entries = read_json(path, _Table, error=CorruptAssetError).colors
     return {name: [entry[name] for entry in entries] for name in NAMES}
+
+
+class _Table(BaseModel):
+    """The part of the file that counts."""
+
+    model_config = ConfigDict(strict=True)
+
+    colors: list[dict[str, list[float]]]
 
 
 def _read_npz(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from harness.assets.store import AssetStore
 from harness.demos import Demo, collect_demos, load_demos
 from harness.environment import make_env
 from harness.errors import UsageError, WorkError
+from harness.reading import SEAL, seal
 from harness.registry import load_suite
 from harness.spec import Suite
 
@@ -206,12 +207,19 @@ def test_damage_is_noticed(suite: Suite, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UsageError, match="damaged"):
         demos.read(0)
-    (tmp_path / "demos.json").write_text("{}")
-    with pytest.raises(UsageError, match="incomplete"):
-        load_demos(tmp_path)
-    (tmp_path / "demos.json").write_text("{")
-    with pytest.raises(UsageError, match="cannot be read"):
-        load_demos(tmp_path)
+    record = json.loads((tmp_path / "demos.json").read_text())
+    for text, words in (
+        ("{}", "'format_version' is missing"),
+        ("{", "not JSON"),
+        (json.dumps({**record, "seed": 1}), "edited"),
+        (json.dumps(seal({**record, "format_version": 2})), "'format_version' should be 1, not 2"),
+        (json.dumps(seal({**record, "episodes": [{"file": "../x"}]})), r"'episodes\.0\.file' should match pattern"),
+    ):
+        (tmp_path / "demos.json").write_text(text)
+        with pytest.raises(UsageError, match=rf"demos\.json.*{words}.*; delete .* and collect anew"):
+            load_demos(tmp_path)
+    (tmp_path / "demos.json").write_text(json.dumps({name: record[name] for name in record if name != SEAL}))
+    assert load_demos(tmp_path).record == demos.record  # as earlier versions wrote it
 
 
 @pytest.mark.render
