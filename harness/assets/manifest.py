@@ -9,11 +9,12 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import unknown
 
 MANIFEST = Path(__file__).with_name("manifest.json")
+STRICT = {"strict": True, "extra": "forbid"}  # how pydantic reads the classes below
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class AssetFile:
     url: str | None = None
     convert: str | None = None  # how the file behind `url` becomes this one; None if it is this one
     original_sha256: str | None = None  # of the file behind `url`, where it is converted
+
+    __pydantic_config__ = STRICT
 
     @property
     def name(self) -> str:
@@ -48,6 +51,8 @@ class Asset:
     how_to_get: str | None = None  # for what cannot be fetched
     stand_in: str | None = None  # name of the procedural replacement, where it is not the asset's own
 
+    __pydantic_config__ = STRICT
+
     @property
     def fetchable(self) -> bool:
         return bool(self.choices) and all(file.url for file in self.choices[0])
@@ -62,16 +67,28 @@ class Asset:
         return where[0].upper() + where[1:]
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """The file as a whole."""
+
+    format: Literal[1]
+    assets: dict[str, dict[str, Any]]
+
+    __pydantic_config__ = STRICT
+
+
 @functools.cache
 def manifest() -> dict[str, Asset]:
-    """Every asset by name, in the manifest's order."""
-    entries: dict[str, dict[str, Any]] = json.loads(MANIFEST.read_text(encoding="utf-8"))["assets"]
-    return {name: _asset(name, entry) for name, entry in entries.items()}
+    """Every asset by name, in the manifest's order.
 
+    Raises:
+      UsageError: if the file is damaged.
+    """
+    from harness.reading import parse_json, read_json  # here: it loads pydantic, which lists of suites do not need
 
-def _asset(name: str, entry: dict[str, Any]) -> Asset:
-    choices = tuple(tuple(AssetFile(**file) for file in files) for files in entry.pop("choices", ()))
-    return Asset(name=name, choices=choices, **entry)
+    entries = read_json(MANIFEST, _Manifest).assets
+    texts = {name: json.dumps({**entry, "name": name}) for name, entry in entries.items()}
+    return {name: parse_json(text, Asset, f"{MANIFEST}, asset '{name}'") for name, text in texts.items()}
 
 
 def all_assets() -> list[Asset]:
