@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,23 +43,35 @@ def _register_ids() -> None:
 class _WhenGymnasiumLoads(importlib.abc.MetaPathFinder):
     """Registers our ids right after Gymnasium is imported, whoever imports it.
 
-    Importing it here would cost every command half a second, and Gymnasium has no plugins any more.
+    Importing it here would cost every command half a second, and Gymnasium has no plugins any more. To look for
+    Gymnasium is not to import it (`importlib.util.find_spec` in other libraries), so this stays until it has run.
     """
 
+    def __init__(self) -> None:
+        self._within = threading.local()  # whether this thread is looking for Gymnasium already
+
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if fullname != "gymnasium":
+        if fullname != "gymnasium" or getattr(self._within, "looking", False):
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._within.looking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._within.looking = False
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def execute_and_register(module: Any) -> None:
-                execute(module)
-                _register_ids()
-
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+            self._follow(spec.loader)
         return spec
+
+    def _follow(self, loader: Any) -> None:
+        execute = loader.exec_module
+
+        def execute_and_register(module: Any) -> None:
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            _register_ids()
+
+        loader.exec_module = execute_and_register
 
 
 if "gymnasium" in sys.modules:

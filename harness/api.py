@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.assets.store import AssetStore
@@ -19,7 +19,8 @@ from harness.results.rows import Row, canonical_json, short_hash, to_dict
 from harness.running import provenance
 from harness.running.plan import MAX_SEED
 from harness.running.rollout import play_episode
-from harness.spec import Setting, Suite
+from harness.shift_settings import add_shifts
+from harness.spec import Protocol, Setting, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ def make_env(
     assets: str | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
+    shift: str | Sequence[str] = (),
+    protocol: Mapping[str, int] | None = None,
 ) -> PixelEnv:
     """Builds one environment.
 
@@ -45,12 +48,30 @@ def make_env(
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       stand_ins: whether missing third-party files may be replaced by stand-ins.
       profile: render profile, "standard" or "fast".
+      shift: more shifts on top of the setting, `name=value` each, as of `--shift`.
+      protocol: numbers instead of the suite's own: image_size, action_repeat, frame_stack, episode_frames.
     Raises:
-      UsageError: for a name that does not exist; MissingAssetError for files that do not.
+      UsageError: for a name or number that cannot be; MissingAssetError for files that are absent.
     """
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    return _make_env(chosen, task, setting, assets=store, profile=profile)
+    shown = chosen.setting(setting)
+    if shifts := _several(shift):
+        base = [] if shown == chosen.train else [setting]
+        shown = add_shifts(chosen, ["+".join([*base, *shifts])]).settings[-1]
+    _warn_of_stand_ins([shown], store)
+    numbers = _protocol(chosen, task, protocol)
+    return _make_env(chosen, task, shown, assets=store, profile=profile, protocol=numbers)
+
+
+def _protocol(suite: Suite, task: str, changes: Mapping[str, int] | None) -> Protocol:
+    """The protocol of a task with some numbers changed."""
+    protocol = suite.protocol.for_task(suite.check_task(task))
+    for name, value in (changes or {}).items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UsageError(f"{name} is an integer, not {value!r}.")
+        protocol = protocol.replace(task, name, value)
+    return protocol
 
 
 def evaluate(

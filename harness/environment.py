@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import math
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown
 from harness.spec import check_profile
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self._num_steps = 0
         self._num_control_steps = 0
         self._running = False
+        self._recipe: dict[str, Any] | None = None  # arguments of `make_env`, for copies
+        self._spec: EnvSpec | None = None
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (simulation.action_size,), np.float32)
         shape = (3 * simulation.num_cameras * frame_stack, image_size, image_size)
         pixels = gymnasium.spaces.Box(0, 255, shape, np.uint8)
@@ -66,23 +70,45 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
             box = gymnasium.spaces.Box(-np.inf, np.inf, proprio.shape, np.float32)
             self.observation_space = gymnasium.spaces.Dict({"pixels": pixels, "proprio": box})
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """Gymnasium's record of how it was made, with the length of an episode.
+
+        The registered record has none, because Gymnasium would then cut episodes itself, at the suite's own length
+        whatever the length asked for.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: EnvSpec | None) -> None:
+        self._spec = None if value is None else replace(value, max_episode_steps=self._episode_steps)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """A copy is a twin made anew, at the start of the present episode; it shares nothing with this one.
+
+        Raises:
+          TypeError: if this environment was put together by hand.
+        """
+        if self._recipe is None:
+            raise TypeError("Only environments of harness.make_env or gymnasium.make can be copied: make another one.")
+        return _twin, (self._recipe, self._seed, self._episode, self._spec)
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; see the class for how they are numbered.
 
         Returns:
-          The observation, and info with `episode`, `shift` (what the shifts drew) and, where the task defines
-          success, `success` and `successes`.
+          The observation, and info with `episode_number`, `shift` (what the shifts drew) and, where the task defines
+          success, `success`, again as `is_success` (Stable-Baselines3's name), and `successes`.
         Raises:
-          UsageError: if the episode number is negative.
+          UsageError: if the episode number is negative, or an option is unknown.
         """
+        number = _episode_option(options)
         super().reset(seed=seed)
         if seed is not None:
             self._seed, self._episode = seed, -1
         elif self._seed is None:
             self._seed = int(self.np_random.integers(2**31))
-        self._episode = int((options or {}).get("episode", self._episode + 1))
-        if self._episode < 0:
-            raise UsageError(f"Episode numbers start at 0, not {self._episode}.")
+        self._episode = self._episode + 1 if number is None else number
         self._num_steps = self._num_control_steps = 0
         self._running = True
         facts: dict[str, Any] = {}
@@ -91,7 +117,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self.simulation.begin_episode(self._seed, self._episode)
         picture = self._draw()
         self._stack.extend([picture] * (self._stack.maxlen or 1))
-        return self._observation(), {"episode": self._episode, "shift": facts, **self._success()}
+        return self._observation(), {"episode_number": self._episode, "shift": facts, **self._success()}
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Repeats the action and draws once.
@@ -152,7 +178,32 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         successes = dict(self.simulation.successes())
         if not successes:
             return {}
-        return {"success": next(iter(successes.values())), "successes": successes}
+        headline = next(iter(successes.values()))
+        return {"success": headline, "is_success": headline, "successes": successes}
+
+
+def _twin(recipe: dict[str, Any], seed: int | None, episode: int, spec: EnvSpec | None) -> PixelEnv:
+    """What `copy.deepcopy` and `pickle` make of an environment."""
+    env = make_env(**recipe)
+    env.spec = spec
+    if episode >= 0:
+        env.reset(seed=seed, options={"episode": episode})
+    elif seed is not None:
+        env._seed = seed
+    return env
+
+
+def _episode_option(options: dict[str, Any] | None) -> int | None:
+    """The episode's number that a reset names; None if it names none."""
+    options = dict(options or {})
+    number = options.pop("episode", None)
+    if options:
+        raise unknown("option of reset", next(iter(options)), ["episode"])
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+        raise UsageError(f"Episode numbers are integers and start at 0, not {number!r}.")
+    return int(number)
 
 
 def make_env(
@@ -179,6 +230,8 @@ def make_env(
       UsageError: for a name that does not exist.
       MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
     """
+    recipe = {"suite": suite, "task": task, "setting": setting, "assets": assets, "profile": profile}
+    recipe |= {"protocol": protocol, "draw": draw}
     protocol = (protocol or suite.protocol).for_task(task)
     chosen = suite.setting(setting) if isinstance(setting, str) else setting
     check_profile(profile)
@@ -187,7 +240,7 @@ def make_env(
         suite.check_task(task), image_size=protocol.image_size, profile=profile, shifts=chosen.shifts
     )
     bound = tuple(shift.bind(simulation, assets) for shift in chosen.shifts)
-    return PixelEnv(
+    env = PixelEnv(
         simulation,
         bound,
         action_repeat=protocol.action_repeat[task],
@@ -196,3 +249,5 @@ def make_env(
         episode_frames=protocol.episode_frames,
         draw=draw,
     )
+    env._recipe = recipe
+    return env

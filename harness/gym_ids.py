@@ -7,6 +7,8 @@ means that one. `import harness` is enough, before or after Gymnasium is importe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gymnasium
 
 from harness.errors import unknown
@@ -42,6 +44,8 @@ def make_registered(
     profile: str = "standard",
     assets: str | None = None,
     render_mode: str | None = None,
+    shift: str | Sequence[str] = (),
+    **protocol: int,
 ) -> gymnasium.Env:
     """Makes one of the registered environments.
 
@@ -53,21 +57,16 @@ def make_registered(
       profile: render profile, "standard" or "fast".
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       render_mode: "rgb_array", which it is anyway; Gymnasium's wrappers and its checker ask for it by name.
+      shift: more shifts on top of the setting, `name=value` each, as of `--shift` (harness list shifts).
+      protocol: numbers of the protocol instead of the suite's own: image_size, action_repeat, frame_stack,
+        episode_frames.
     Raises:
-      UsageError: for a render mode there is not.
+      UsageError: for a render mode, a shift or a number of the protocol that there is not.
     """
-    import warnings
-
-    from harness.assets.store import AssetStore
-    from harness.environment import make_env
-    from harness.registry import load_suite
+    from harness.api import make_env
 
     if render_mode not in (None, "rgb_array"):
         raise unknown("render mode", render_mode, ["rgb_array"])
-    chosen = load_suite(suite)
-    store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    for name in chosen.setting(setting).assets:
-        found = store.find(name)
-        if found.stand_in:
-            warnings.warn(found.stand_in_sentence(), stacklevel=2)
-    return make_env(chosen, task, setting, assets=store, profile=profile)
+    return make_env(
+        suite, task, setting, assets=assets, stand_ins=stand_ins, profile=profile, shift=shift, protocol=protocol
+    )

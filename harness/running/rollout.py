@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import AgentError, HarnessError
+from harness.policy import PREDICTING
 
 if TYPE_CHECKING:
     from harness.agent import Phase, Policy
@@ -46,6 +47,8 @@ def check_action(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
       AgentError: if the batch is not (1, *shape), or has values that are not finite or out of range.
     """
+    if isinstance(actions, tuple):
+        raise AgentError(f"returned a tuple where an array of actions is due; if it is of predict(): {PREDICTING}")
     try:
         array = np.asarray(actions, dtype=np.float32)
     except (TypeError, ValueError) as error:

@@ -240,7 +240,7 @@ def test_an_episode_is_truncated_at_its_length_and_a_new_one_follows(suite: Suit
     action = np.zeros(env.action_space.shape, np.float32)
     for episode in range(2):
         _, info = env.reset(seed=3 if episode == 0 else None)
-        assert info["episode"] == episode
+        assert info["episode_number"] == episode
         ends = [env.step(action)[2:4] for _ in range(3)]
         assert ends == [(False, False), (False, False), (False, True)]
         with pytest.raises(RuntimeError, match="reset"):

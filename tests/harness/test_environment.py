@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -131,11 +134,11 @@ def test_shifts_are_called_in_time() -> None:
 
 def test_episodes_are_numbered() -> None:
     env = counting()
-    assert env.reset(seed=5)[1]["episode"] == 0
-    assert env.reset()[1]["episode"] == 1
-    assert env.reset(options={"episode": 7})[1]["episode"] == 7
-    assert env.reset()[1]["episode"] == 8
-    assert env.reset(seed=5)[1]["episode"] == 0
+    assert env.reset(seed=5)[1]["episode_number"] == 0
+    assert env.reset()[1]["episode_number"] == 1
+    assert env.reset(options={"episode": 7})[1]["episode_number"] == 7
+    assert env.reset()[1]["episode_number"] == 8
+    assert env.reset(seed=5)[1]["episode_number"] == 0
     with pytest.raises(UsageError, match="start at 0"):
         env.reset(options={"episode": -1})
 
@@ -175,3 +178,48 @@ def test_gymnasium_accepts_it(setting: str) -> None:
 def test_names_that_do_not_exist(task: str, setting: str, profile: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make_env(SUITE, task, setting, assets=AssetStore([], allow_stand_ins=False), profile=profile)
+
+
+@pytest.mark.parametrize("options", [{"episod": 1}, {"episode": 1, "noise": 2}])
+def test_an_unknown_option_of_reset_is_refused(options: dict[str, int]) -> None:
+    env = counting()
+    with pytest.raises(UsageError, match="Unknown option of reset"):
+        env.reset(seed=0, options=options)
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "2", True])
+def test_an_episode_number_is_an_integer(number: object) -> None:
+    with pytest.raises(UsageError, match="start at 0"):
+        counting().reset(seed=0, options={"episode": number})
+
+
+def made() -> PixelEnv:
+    return make_env(SUITE, "dot_reach", "backdrop", assets=AssetStore([], allow_stand_ins=False))
+
+
+def test_success_has_the_name_that_other_libraries_read() -> None:
+    env = made()
+    _, info = env.reset(seed=0)
+    assert info["is_success"] is info["success"]
+    *_, info = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert info["is_success"] is info["success"]
+    assert "episode" not in info  # Gymnasium's own key, for statistics
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_is_a_twin_at_the_start_of_the_episode(copied: Callable[[PixelEnv], PixelEnv]) -> None:
+    env = made()
+    env.reset(seed=4)
+    observation, _ = env.reset()
+    env.step(np.ones(env.action_space.shape, np.float32))
+    twin = copied(env)
+    assert twin.simulation is not env.simulation
+    np.testing.assert_array_equal(twin._observation(), observation)
+    env.close()
+    assert twin.reset()[1]["episode_number"] == 2
+    assert copied(made())._episode == -1
+
+
+def test_an_environment_put_together_by_hand_is_not_copied() -> None:
+    with pytest.raises(TypeError, match="make another one"):
+        copy.deepcopy(counting())

@@ -139,3 +139,51 @@ def check_leaves(observation: Any, batch: list[np.ndarray], worker: int) -> None
     for one, many in zip(leaves(observation), batch, strict=True):
         assert (one.dtype, (NUM_ENVS, *one.shape)) == (many.dtype, many.shape)
         np.testing.assert_array_equal(one, many[worker])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import importlib.util; assert importlib.util.find_spec('gymnasium') is not None",
+        "import importlib; importlib.import_module('importlib.util').find_spec('gymnasium.spaces')",
+        "import threading, importlib.util as u; t = threading.Thread(target=u.find_spec, args=('gymnasium',)); "
+        "t.start(); t.join()",
+        "pass",
+    ],
+)
+def test_looking_for_gymnasium_is_not_importing_it(first: str) -> None:
+    """As TorchRL does: it probes for libraries before it imports them."""
+    code = f"""
+import harness
+{first}
+import gymnasium, sys
+print(any(name.startswith("harness/") for name in gymnasium.registry))
+print([type(finder).__name__ for finder in sys.meta_path if type(finder).__module__ == "harness"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True", "[]"]
+
+
+@pytest.mark.render
+def test_numbers_of_the_protocol_and_shifts_are_arguments() -> None:
+    name = f"harness/color_hard-cartpole_swingup-train-v{load_suite('color_hard').version}"
+    plain = gymnasium.make(name, profile="fast")
+    env = gymnasium.make(name, profile="fast", image_size=64, action_repeat=4, shift=["light=0.5", "camera_roll=20"])
+    first, _ = plain.reset(seed=1)
+    assert (plain.spec.max_episode_steps, env.spec.max_episode_steps) == (500, 250)
+    observation, _ = env.reset(seed=1)
+    assert observation.shape == (9, 64, 64)
+    assert observation.mean() < 0.9 * first.mean()  # half the light, but for a sky that needs none
+    steps = 0
+    over = False
+    while not over:
+        *_, terminated, truncated, _ = env.step(env.action_space.sample())
+        over, steps = terminated or truncated, steps + 1
+    assert steps == 250
+    for wrong, words in (
+        ({"imge_size": 3}, "image_size"),
+        ({"image_size": True}, "integer"),
+        ({"shift": "lite=1"}, "light"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            gymnasium.make(name, **wrong)

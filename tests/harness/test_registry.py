@@ -76,6 +76,20 @@ def test_policies_are_taken_as_they_are() -> None:
         as_policy(3)
 
 
+def test_a_model_that_predicts_gets_the_line_that_works() -> None:
+    class Model:
+        def predict(self, observations: np.ndarray, deterministic: bool = False) -> tuple[np.ndarray, None]:
+            return np.zeros((len(observations), 1)), None
+
+        def __call__(self) -> None:
+            """As a torch module's forward."""
+
+    with pytest.raises(
+        UsageError, match=r"lambda observations: model\.predict\(observations, deterministic=True\)\[0\]"
+    ):
+        as_policy(Model())
+
+
 def test_a_shift_adds_a_setting_alone_or_on_top_of_another() -> None:
     suite = load_suite("color_hard")
     grown = add_shifts(suite, ["camera_roll=10", "color_hard+camera_roll=5+light=0.5", "camera_roll=0"])

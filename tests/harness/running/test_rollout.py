@@ -64,6 +64,7 @@ def test_steps_are_reported_one_by_one() -> None:
         (np.array([[1.01, 0]]), "outside"),
         (None, r"shape \(\)"),
         ("left", "str"),
+        ((np.zeros((1, 2)), None), r"model\.predict\(observations"),
     ],
 )
 def test_actions_that_break_the_contract_are_refused(actions: Any, words: str) -> None:
