@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import JsonValue, NonNegativeInt, model_validator
 from torch import Tensor
 
 from harness.agent import AgentContext, AgentSpec, Transition
 from harness.baselines.drqv2 import Config
 from harness.baselines.learners import storage
+from harness.baselines.learners.storage import GeneratorState, Meta
 from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Actor, Critic, critic_loss, initialise
 from harness.baselines.nn.noise import linear_schedule, noisy_action
@@ -63,6 +65,36 @@ def fork_seeds(seed: int, num: int) -> list[int]:
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(num, np.uint64) >> np.uint64(1)]
 
 
+class PolicyMeta(Meta):
+    """What is known of stored networks."""
+
+    config: dict[str, JsonValue]
+
+
+class ReplayRecord(Meta):
+    """Which episodes the replay holds, as `Replay.save` tells."""
+
+    numbers: list[NonNegativeInt]
+    lengths: list[NonNegativeInt]
+    next: NonNegativeInt
+    generator: GeneratorState
+    in_checkpoint: bool
+
+    @model_validator(mode="after")
+    def _check(self) -> ReplayRecord:
+        if len(self.numbers) != len(self.lengths):
+            raise ValueError(f"{len(self.numbers)} episodes have {len(self.lengths)} lengths")
+        return self
+
+
+class CheckpointMeta(PolicyMeta):
+    """What goes on besides networks."""
+
+    num_steps: NonNegativeInt
+    num_updates: NonNegativeInt
+    replay: ReplayRecord
+
+
 class DDPG:
     """Actor, critic, target critic, replay and three Adams around an encoder.
 
@@ -77,6 +109,8 @@ class DDPG:
     """
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("feature_dim", "hidden_dim")  # settings a policy file must share
+    POLICY: ClassVar[tuple[type[Meta], ...]] = (PolicyMeta,)  # parts of the JSON beside a policy, and of a checkpoint's
+    CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (CheckpointMeta,)
 
     def __init__(
         self,
@@ -258,7 +292,7 @@ class DDPG:
         """Reads back what `save` wrote; raises CheckpointError if it is damaged or does not belong here."""
         folder = Path(folder)
         expected = {**self._identity(), "config": self.config.model_dump(mode="json")}
-        meta = storage.read_meta(folder, "agent", expected)
+        meta = storage.read_meta(folder, "agent", expected, *self.CHECKPOINT)
         state = storage.read_tensors(folder, "agent")
         storage.fill(self._state(), state, folder)
         self.explore_rng.set_state(state["rng.explore"])
@@ -276,8 +310,8 @@ class DDPG:
         """Reads what `save_policy` or `save` wrote; settings that do not shape the network may differ."""
         folder = Path(folder)
         stem = "policy" if (folder / storage.META_FILE.format("policy")).exists() else "agent"
-        meta = storage.read_meta(folder, stem, self._identity())
-        found = {key: value for key, value in meta.get("config", {}).items() if key in self.ARCHITECTURE}
+        meta = storage.read_meta(folder, stem, self._identity(), *self.POLICY)
+        found = {key: value for key, value in meta["config"].items() if key in self.ARCHITECTURE}
         storage.check_equal(folder, "config", found, self._architecture())
         state = storage.read_tensors(folder, stem)
         policy = self._policy_state()

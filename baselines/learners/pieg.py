@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
+from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from harness.agent import AgentContext
 from harness.baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from harness.baselines.learners.storage import GeneratorState, Meta
 from harness.baselines.nn.acting import ActingEncoder
 from harness.baselines.nn.augment import overlay, random_shift
 from harness.baselines.nn.encoders import FrozenResNetEncoder
@@ -32,6 +34,26 @@ from harness.errors import MissingAssetError, UsageError
 CONSTRUCTOR_BATCH = 32  # observations of noise the published constructor runs through the network
 
 
+class Weights(Meta):
+    """Whose network a policy has."""
+
+    encoder_weights: str
+
+
+class PicturesState(Meta):
+    """Where the stream of overlay pictures stands, as `OverlayPictures.state` tells."""
+
+    generator: GeneratorState
+    epoch: int = Field(ge=-1)
+    position: NonNegativeInt
+
+
+class Pictures(Meta):
+    """What PIE-G has beside the family's checkpoint."""
+
+    pictures: PicturesState
+
+
 class PIEG(DDPG):
     """DDPG on a frozen ResNet; the critic learns from the clean and the overlaid view.
 
@@ -47,6 +69,9 @@ class PIEG(DDPG):
     """
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("feature_dim", "hidden_dim", "representation_dim", "layer")
+
+    POLICY: ClassVar[tuple[type[Meta], ...]] = (*DDPG.POLICY, Weights)
+    CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*DDPG.CHECKPOINT, Weights, Pictures)
 
     config: Config
     encoder: FrozenResNetEncoder

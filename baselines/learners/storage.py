@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import CheckpointError, WorkError
+from harness.reading import parse_json, read_bytes
 
 FORMAT = 1  # raised when the layout of the files changes
 META_FILE, TENSOR_FILE = "{}.json", "{}.safetensors"
@@ -35,23 +37,37 @@ def write(folder: Path, stem: str, meta: Mapping[str, Any], tensors: Mapping[str
         raise WorkError(f"Cannot write the checkpoint in {folder}: {error}.") from error
 
 
-def read_meta(folder: Path, stem: str, expected: Mapping[str, Any]) -> dict[str, Any]:
-    """Reads `<stem>.json` and compares what has to agree.
+class Meta(BaseModel):
+    """A part of what `<stem>.json` holds: an agent says which parts it needs, and others may stand beside them."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class GeneratorState(Meta):
+    """Where one of numpy's generators stands."""
+
+    bit_generator: Literal["PCG64"]
+    state: dict[Literal["state", "inc"], Annotated[int, Field(ge=0, lt=2**128)]] = Field(min_length=2)
+    has_uint32: Literal[0, 1]
+    uinteger: int = Field(ge=0, lt=2**32)
+
+
+def read_meta(folder: Path, stem: str, expected: Mapping[str, Any], *parts: type[Meta]) -> dict[str, Any]:
+    """Reads `<stem>.json`, checks that its parts are there, and compares what has to agree.
 
     Raises:
       CheckpointError: if it is missing or damaged, or differs from `expected` in any of its keys.
     """
     path = folder / META_FILE.format(stem)
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        text = read_bytes(path, error=CheckpointError)
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no checkpoint in {folder}: {path.name} is missing.") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: it is not JSON.") from error
-    if not isinstance(meta, dict):
-        raise CheckpointError(f"{path} is damaged: it is not a checkpoint's record.")
+    meta = parse_json(text, dict[str, Any], str(path), error=CheckpointError)
     for key, value in {"format": FORMAT, **expected}.items():
         check_equal(folder, key, meta.get(key), value)
+    for part in parts:
+        parse_json(text, part, str(path), error=CheckpointError)
     return meta
 
 
@@ -59,7 +75,7 @@ def check_equal(folder: Path, key: str, found: Any, wanted: Any) -> None:
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         for name in sorted({*wanted, *found}):
             check_equal(folder, f"{key}.{name}", found.get(name), wanted.get(name))
-    elif found != wanted:
+    elif type(found) is not type(wanted) or found != wanted:
         raise CheckpointError(
             f"The checkpoint in {folder} was made for something else: its {key} is {found!r}, not {wanted!r}."
         )

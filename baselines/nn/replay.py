@@ -354,8 +354,9 @@ def _read_episode(folder: Path, number: int, length: int, frame_stack: int) -> E
         steps = np.load(steps_path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         _cannot_read(steps_path, error)
-    usual = frames.dtype == np.uint8 and frames.flags.c_contiguous
-    if len(steps) != length or len(frames) != length + frame_stack or not usual:
+    usual = (frames.dtype, frames.ndim, frames.flags.c_contiguous) == (np.uint8, 4, True)
+    usual &= (steps.dtype, steps.ndim) == (np.float32, 2)
+    if not usual or len(steps) != length or len(frames) != length + frame_stack:
         raise CheckpointError(f"Episode {number} of the replay in {folder} is not the one the checkpoint names.")
     return Episode(FrameFile(frames_path, frames.offset, frames.shape), steps)
 

@@ -279,3 +279,31 @@ def test_the_same_update_on_a_gpu(kind: str) -> None:
     found = device.update_batch(batch.to(torch.device("cuda")), device.draw(4))
     for name, value in wanted.items():
         assert float(found[name]) == pytest.approx(float(value), rel=1e-2, abs=1e-3), name
+
+
+@pytest.mark.parametrize("kind", ["drqv2", "pieg"])
+def test_no_field_of_a_checkpoints_record_is_believed(kind: str, tmp_path: Path) -> None:
+    """Every field of the record, and of the records in it, as each kind of value that it is not."""
+    agent = make(kind)
+    if kind == "pieg":
+        agent.draw(2)  # so that its pictures have begun
+    agent.save(tmp_path)
+    path = tmp_path / "agent.json"
+    meta = json.loads(path.read_text())
+    inner = [(meta["replay"], name) for name in meta["replay"]]
+    inner += [(meta["pictures"], name) for name in meta.get("pictures", {})]
+    tried = 0
+    for place, name in [*((meta, name) for name in meta), *inner, (meta["replay"]["generator"]["state"], "inc")]:
+        right = place[name]
+        for wrong in (None, [[]], {"x": 1}, "text", -2, 1.5, True):
+            if type(wrong) is type(right) and name in ("encoder_weights", "in_checkpoint"):
+                continue  # any text may be one, and both answers
+            place[name] = wrong
+            path.write_text(json.dumps(meta))
+            with pytest.raises(CheckpointError, match=name):
+                agent.load(tmp_path)
+            tried += 1
+        place[name] = right
+    path.write_text(json.dumps(meta))
+    agent.load(tmp_path)
+    assert tried > 120
