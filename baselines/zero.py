@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.agent import AgentContext, AgentSpec, Config
+from harness.lazy import np
 
 if TYPE_CHECKING:
     from harness.agent import Observation

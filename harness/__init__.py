@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.util
 import sys
 import threading
@@ -40,7 +39,7 @@ def _register_ids() -> None:
     register()
 
 
-class _WhenGymnasiumLoads(importlib.abc.MetaPathFinder):
+class _WhenGymnasiumLoads:
     """Registers our ids right after Gymnasium is imported, whoever imports it.
 
     Importing it here would cost every command half a second, and Gymnasium has no plugins any more. To look for

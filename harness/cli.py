@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import HarnessError, UsageError, unknown
-from harness.results.store import CorruptRowsError, RowStore
+from harness.results.damage import CorruptRowsError
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
@@ -108,6 +108,7 @@ def run_command(
 
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
+    from harness.results.store import RowStore
     from harness.running.run import execute, mixed_code
 
     if not quiet:

@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.rows import (
     COLUMNS,
     SCHEMA_VERSION,
@@ -27,30 +28,12 @@ from harness.results.rows import (
     shortened,
     to_dict,
 )
-from harness.results.text import escaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CHECKSUM = "checksum"  # of a line's other values
 VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_sha256"  # in the metadata of a Parquet file
-
-
-class CorruptRowsError(ValueError):
-    """A file of rows was damaged after it had been written; the message says where."""
-
-    exit_code = 2  # of the command line: nothing is measured over it
-
-    def __str__(self) -> str:
-        return escaped(super().__str__())
-
-
-OnDamage = Callable[[CorruptRowsError], None]
-
-
-def refuse(damage: CorruptRowsError) -> NoReturn:
-    """What is done about damage unless asked otherwise."""
-    raise damage
 
 
 def to_line(row: Row) -> bytes:

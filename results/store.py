@@ -16,12 +16,10 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.row_files import (
-    CorruptRowsError,
-    OnDamage,
     read_lines,
     read_parquet,
-    refuse,
     to_line,
     write_parquet,
 )

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -131,11 +132,37 @@ try:
     main()
 except SystemExit as stop:
     assert stop.code in (0, None), stop.code
-heavy = [name for name in ("torch", "mujoco", "dm_control", "metaworld", "pandas", "matplotlib") if name in sys.modules]
+names = ("torch", "mujoco", "dm_control", "metaworld", "pandas", "matplotlib", "numpy", "pyarrow", "gymnasium")
+heavy = [name for name in names if name in sys.modules]
 print("HEAVY", heavy)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_suites_are_listed_in_three_times_what_a_command_line_takes_anyway() -> None:
+    """Side by side, the fastest of each, so that what else the machine does matters little."""
+    commands = {"floor": ["-c", "import typer, rich.table"], "list": ["-m", "harness", "list", "suites"]}
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for name in [*commands] * 8:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *commands[name]], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+        seconds[name].append(time.perf_counter() - start)
+    assert min(seconds["list"]) <= 3 * min(seconds["floor"])
+
+
+def test_functions_are_short() -> None:
+    """None over 60 lines, nine in ten under 20, half of them at most 6; docstrings count."""
+    lengths = [
+        ((node.end_lineno or 0) - node.lineno + 1, node.name)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    sizes = sorted(size for size, _ in lengths)
+    assert sizes[-1] <= 60, max(lengths)
+    assert sum(size < 20 for size in sizes) >= 0.9 * len(sizes)
+    assert sizes[len(sizes) // 2] <= 6
 
 
 READS_PICKLES = {"pickle.load", "pickle.loads", "pickle.Unpickler", "dill.load", "joblib.load", "cloudpickle.load"}

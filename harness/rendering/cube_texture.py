@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-import numpy as np
+from harness.lazy import np
 
 ALL_FACES = range(6)  # +x, -x, +y, -y, +z, -z of GL's cube
 
@@ -154,8 +155,11 @@ def _sides(corners: np.ndarray) -> np.ndarray:
     return normals * np.sign(inside)
 
 
-_FACES = _face_corners()
-_FACE_SIDES = _sides(_FACES)
+@cache
+def _faces() -> tuple[np.ndarray, np.ndarray]:
+    """The cube's faces: their corners, and the inward normals of the pyramids below them; both float64 (6, 4, 3)."""
+    corners = _face_corners()
+    return corners, _sides(corners)
 
 
 def faces_in_view(corners: np.ndarray) -> list[int]:
@@ -168,6 +172,7 @@ def faces_in_view(corners: np.ndarray) -> list[int]:
     Returns:
       Numbers of faces, ascending.
     """
-    outside_view = np.any(np.all(_sides(corners) @ _FACES.transpose(0, 2, 1) < 0.0, axis=2), axis=1)
-    outside_face = np.any(np.all(_FACE_SIDES @ corners.T < 0.0, axis=2), axis=1)
+    faces, face_sides = _faces()
+    outside_view = np.any(np.all(_sides(corners) @ faces.transpose(0, 2, 1) < 0.0, axis=2), axis=1)
+    outside_face = np.any(np.all(face_sides @ corners.T < 0.0, axis=2), axis=1)
     return [int(face) for face in np.flatnonzero(~(outside_view | outside_face))]

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 
 if TYPE_CHECKING:

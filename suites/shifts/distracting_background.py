@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from harness.errors import CorruptAssetError, MissingAssetError
+from harness.lazy import np
 from harness.rendering.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.intensity import PERIOD, check_intensity
 from harness.suites.shifts.scene import Restoring, draws
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from harness.assets.found import FoundAsset
     from harness.assets.store import AssetStore
     from harness.suites.domains.dmcontrol import DMControlSimulation
@@ -111,6 +111,8 @@ class BackAndForth:
 
 class _BoundBackground(Restoring):
     def __init__(self, simulation: DMControlSimulation, videos: Sequence[Video]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._simulation, self._videos = simulation, videos
         model = simulation.model
         self._size = int(model.tex_width[SKY])

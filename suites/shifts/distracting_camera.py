@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.camera_turn import about_view
 from harness.suites.shifts.intensity import PERIOD, check_intensity
@@ -21,11 +21,11 @@ ROBOT = 1  # the first body after the world; its subtree is the robot, or what t
 OVER_THE_TOP = frozenset({"reacher"})  # domains seen from above, whose camera may cross the pole
 
 # Per unit of intensity; angles in radians, lengths as shares of the stock distance.
-ANGLE = np.pi / 2  # bound of azimuth, polar angle and roll around the stock pose
+ANGLE = math.pi / 2  # bound of azimuth, polar angle and roll around the stock pose
 ZOOM_IN, ZOOM_OUT = 0.5, 1.5
 SPEED, SPEED_SPREAD = 0.4, 0.1  # m per move at the distance below: bound, and standard deviation of its change
 SPEED_DISTANCE = 4.0  # m
-ROLL_SPEED, ROLL_SPEED_SPREAD = np.pi / 50, np.pi / 300  # per move
+ROLL_SPEED, ROLL_SPEED_SPREAD = math.pi / 50, math.pi / 300  # per move
 
 
 @dataclass(frozen=True)

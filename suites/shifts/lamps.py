@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.errors import UsageError
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring, Scene, draws, facts
 

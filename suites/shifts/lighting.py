@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import DrawnField, Restoring, Scene, Vector, blend
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
-from harness.suites.shifts.color import NUM_COLORS, ColorTable, load_table, stand_in_table
+from harness.suites.shifts.color_table import NUM_COLORS, ColorTable, load_table, stand_in_table
 from harness.suites.shifts.scene import Restoring, Scene, blend, draws, facts
 
 if TYPE_CHECKING:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-
+from harness.lazy import np
 from harness.rendering.cube_texture import CubePicture
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.color import first_entry
@@ -18,6 +16,8 @@ from harness.suites.shifts.scene import Restoring
 from harness.suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     from harness.assets.store import AssetStore
     from harness.suites.domains.dmcontrol import DMControlSimulation
 
@@ -104,6 +104,8 @@ class ProjectorVideo(Shift):
 
 class _BoundProjector(Restoring):
     def __init__(self, simulation: DMControlSimulation, files: Mapping[int, Path], present: list[int]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._simulation, self._files, self._present = simulation, files, present
         model = simulation.model
         super().__init__(simulation, model.mat_rgba)
@@ -147,7 +149,7 @@ class Film:
     def frame(self, step: int) -> np.ndarray:
         """Picture number step mod length, uint8 (SIZE, SIZE, 3); cheapest if steps only grow."""
         if step < self._next - 1:
-            wait([self._ahead])
+            self._ahead.exception()  # waits: what is being read comes from the film that is rewound
             self._rewind()
         while self._next <= step:
             self._picture = self._ahead.result()

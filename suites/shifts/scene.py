@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift
 
 if TYPE_CHECKING:
     import mujoco
 
+    Draw = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+
 Vector = tuple[float, float, float]
-Draw = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 class Scene(Protocol):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
-from harness.suites.shifts.color import ColorTable
+from harness.suites.shifts.color_table import ColorTable
 from harness.suites.shifts.object_color import color_table, drawn_color
 from harness.suites.shifts.scene import Restoring, Scene
 from harness.suites.shifts.video import NUM_VIDEOS, STAND_IN_FRAMES, video_number, video_order

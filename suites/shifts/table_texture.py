@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from harness.errors import UsageError
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring, Scene
 

@@ -9,9 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from harness.errors import UsageError
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring, Scene, draws
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
+from harness.lazy import np
 from harness.spec import BoundShift, Shift
 from harness.suites.shifts.scene import Restoring
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.results.damage import CorruptRowsError
 from harness.results.row_files import (
     CHECKSUM,
     DIGEST_KEY,
     VERSION_KEY,
-    CorruptRowsError,
     read_lines,
     read_parquet,
     rows_digest,

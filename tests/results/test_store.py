@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.results.damage import CorruptRowsError
 from harness.results.rows import COLUMNS, Row, canonical_json
-from harness.results.store import CorruptRowsError, RowStore, load_rows
+from harness.results.store import RowStore, load_rows
 
 ROW = Row(
     run_id="r1",

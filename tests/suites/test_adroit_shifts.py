@@ -17,7 +17,7 @@ from harness.results.published import load_published
 from harness.spec import Setting
 from harness.suites.domains.adroit_protocol import TASKS
 from harness.suites.shifts.camera import CameraJitter
-from harness.suites.shifts.color import stand_in_table
+from harness.suites.shifts.color_table import stand_in_table
 from harness.suites.shifts.lighting import LightDirection, LightPosition, moves
 from harness.suites.shifts.new_object import SHAPES, NewObject
 from harness.suites.shifts.object_color import ObjectColor, drawn_color

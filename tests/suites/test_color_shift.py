@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from harness.errors import CorruptAssetError
-from harness.suites.shifts.color import NAMES, NUM_COLORS, SPREAD, RandomColor, color_index, load_table, stand_in_table
+from harness.suites.shifts.color import RandomColor, color_index
+from harness.suites.shifts.color_table import NAMES, NUM_COLORS, SPREAD, load_table, stand_in_table
 
 
 def test_draws_are_those_of_one_generator_per_environment() -> None:

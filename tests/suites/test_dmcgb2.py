@@ -35,7 +35,8 @@ from harness.suites.shifts.camera_turn import (
     roll_angles,
     shuffled_order,
 )
-from harness.suites.shifts.color import SequentialColor, stand_in_table
+from harness.suites.shifts.color import SequentialColor
+from harness.suites.shifts.color_table import stand_in_table
 from harness.suites.shifts.projector_video import Film, ProjectorVideo, on_screen, pictures, video_shown
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
