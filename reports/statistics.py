@@ -112,12 +112,15 @@ def wilson_interval(num_successes: float, num_trials: int, *, level: float = LEV
     """Wilson's score interval of a proportion (E. B. Wilson 1927); stays inside [0, 1] and has a width at 0 and 1."""
     if not 0 <= num_successes <= num_trials or num_trials < 1:
         raise ValueError(f"{num_successes} successes of {num_trials} trials is no proportion.")
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    p, n = num_successes / num_trials, num_trials
+    return wilson_limits(num_successes / num_trials, num_trials, NormalDist().inv_cdf((1 + level) / 2))
+
+
+def wilson_limits(rate: float, number: float, quantile: float) -> Interval:
+    """Wilson's limits of a rate in [0, 1] that was found in a number of trials, not necessarily whole."""
+    z, p, n = quantile, rate, number
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    low = 0.0 if num_successes == 0 else max(0.0, centre - half)
-    return low, 1.0 if num_successes == num_trials else min(1.0, centre + half)
+    return 0.0 if p == 0.0 else max(0.0, centre - half), 1.0 if p == 1.0 else min(1.0, centre + half)
 
 
 def wilson_sum_interval(
@@ -301,11 +304,23 @@ def score_interval(
       scores: finite, (seeds, tasks).
       statistic: takes (num_resamples, seeds, tasks), returns (num_resamples,), as `interquartile_mean` does.
     """
+    draws = score_draws(scores, statistic, num_resamples=num_resamples, seed=seed)
+    return None if draws is None else _percentiles(draws, level)
+
+
+def score_draws(
+    scores: ArrayLike,
+    statistic: Callable[[Floats], ArrayLike] = interquartile_mean,
+    *,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Floats | None:
+    """The resamples `score_interval` is taken from, (num_resamples,); None for one seed."""
     array = _scores(scores)
     if len(array) < 2:
         return None
     draws = _draw_scores(array, num_resamples, np.random.default_rng(seed))
-    return _percentiles(np.asarray(statistic(draws), dtype=np.float64), level)
+    return np.asarray(statistic(draws), dtype=np.float64)
 
 
 def _checked(samples: Samples) -> list[Floats]:
