@@ -9,7 +9,8 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from harness import agent
-from harness.agent import AgentSpec
+from harness.agent import AgentSpec, Sizes
+from harness.baselines.nn import shapes
 
 
 class Config(agent.Config):
@@ -88,6 +89,29 @@ LAPTOP = {
     "replay_capacity": 200_000,
 }
 
+
+def tensors(config: Config, sizes: Sizes) -> shapes.Tensors:
+    """What a policy file holds."""
+    channels, size, _ = sizes.pixels
+    heads = (shapes.conv_features(size), config.feature_dim, config.hidden_dim, sizes.actions)
+    return shapes.conv_encoder(channels) | shapes.actor(*heads)
+
+
+def training_bytes(config: Config, sizes: Sizes) -> int:
+    """The least a training takes: parameters, their gradients and Adam's two averages, the target, one batch."""
+    heads = (shapes.conv_features(sizes.pixels[1]), config.feature_dim, config.hidden_dim, sizes.actions)
+    critic = shapes.num_bytes(shapes.critic(*heads))
+    return 4 * (shapes.num_bytes(tensors(config, sizes)) + critic) + critic + batch_bytes(config, sizes)
+
+
+def batch_bytes(config: Config, sizes: Sizes) -> int:
+    """Bytes of a batch: pictures before and after as they are stored, one of them padded, and one as floats."""
+    channels, height, width = sizes.pixels
+    border = 2 * config.shift_pad
+    picture, padded = height * width, (height + border) * (width + border)
+    return config.batch_size * channels * (2 * picture + max(padded, shapes.FLOAT_BYTES * picture))
+
+
 AGENT = AgentSpec(
     name="drqv2",
     version=1,
@@ -99,4 +123,6 @@ AGENT = AgentSpec(
     published_names=("DrQ-v2",),
     task_settings=TASK_SETTINGS,
     preset_settings={"quick": QUICK, "laptop": LAPTOP},
+    tensors=tensors,
+    training_bytes=training_bytes,
 )

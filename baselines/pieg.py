@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.agent import AgentSpec
+from harness.agent import AgentSpec, Sizes
 from harness.baselines import drqv2
+from harness.baselines.nn import shapes
 
 BatchNormMode = Literal["batch", "running"]
 
@@ -39,6 +40,30 @@ class Config(drqv2.Config):
         return ("resnet18" if self.layer <= 2 else "resnet18_full", f"pictures:{self.overlay_images}")
 
 
+def tensors(config: Config, sizes: Sizes) -> shapes.Tensors:
+    """What a policy file holds, the frozen network included."""
+    frozen = shapes.resnet18("encoder.backbone", config.layer)
+    heads = (config.representation_dim, config.feature_dim, config.hidden_dim, sizes.actions)
+    return frozen | _projection(config, sizes) | shapes.actor(*heads)
+
+
+def training_bytes(config: Config, sizes: Sizes) -> int:
+    """The least a training takes, as of DrQ-v2; a frozen network has neither gradients nor averages."""
+    heads = (config.representation_dim, config.feature_dim, config.hidden_dim, sizes.actions)
+    critic = shapes.num_bytes(shapes.critic(*heads))
+    trained = shapes.num_bytes(_projection(config, sizes) | shapes.actor(*heads)) + critic
+    return 4 * trained + critic + drqv2.batch_bytes(config, sizes)
+
+
+def _projection(config: Config, sizes: Sizes) -> shapes.Tensors:
+    differences = 2 * (sizes.frame_stack - 1)
+    features = differences * shapes.resnet_features(config.layer, sizes.pixels[1])
+    name = "encoder.projection"
+    return shapes.linear(f"{name}.0", features, config.representation_dim) | shapes.layer_norm(
+        f"{name}.1", config.representation_dim
+    )
+
+
 AGENT = AgentSpec(
     name="pieg",
     version=2,
@@ -54,4 +79,6 @@ AGENT = AgentSpec(
         "laptop": {**drqv2.LAPTOP, "update_every_steps": 4},
         "paper": {"overlay_images": "places365"},
     },
+    tensors=tensors,
+    training_bytes=training_bytes,
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 
 from harness.policy import as_policy
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from harness.assets.store import AssetStore
 
     Observation = np.ndarray | dict[str, np.ndarray]
+    Shapes = Mapping[str, tuple[str, tuple[int, ...]]]  # tensor -> type and shape, as safetensors has them
 
 
 # What an episode is for: experience to learn from, a point of the learning curve, or the measurement at the end.
@@ -93,18 +95,26 @@ class Agent(Policy, Protocol):
 
 
 class Config(BaseModel):
-    """Base of agents' settings: frozen, and a key that does not exist is an error.
+    """Base of agents' settings: frozen, of exact types, and a key that does not exist is an error.
 
     `evaluation_settings` names those that act when a trained policy is evaluated; no other can be set with one.
     """
 
     evaluation_settings: ClassVar[tuple[str, ...]] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Why nothing would be learned within a budget, as a clause; None if something would."""
         return None
+
+
+class Sizes(NamedTuple):
+    """What sizes an agent's networks besides its settings."""
+
+    pixels: tuple[int, int, int]  # C, H, W of an observation; C is 3 per camera and stacked frame
+    actions: int  # numbers in an action
+    frame_stack: int
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,17 @@ class AgentSpec:
     published_names: tuple[str, ...] = ()  # how results/published calls it
     task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
     preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above
+    # What is known of an agent without loading it; each is called with (config, Sizes). None: nothing is.
+    tensors: Callable[[Any, Sizes], Shapes] | None = None  # what the files of a policy hold
+    training_bytes: Callable[[Any, Sizes], int] | None = None  # the least memory of a training
+
+    def configure(self, values: Mapping[str, Any]) -> Config:
+        """Settings from plain values, as JSON has them: lists stand for tuples, and every type is exact.
+
+        Raises:
+          pydantic.ValidationError: for a setting that does not exist, or a wrong value.
+        """
+        return self.config.model_validate_json(to_json(dict(values), inf_nan_mode="constants"))
 
     def make(self, context: AgentContext, config: Config) -> Any:
         """Builds the agent (or policy)."""

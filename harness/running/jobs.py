@@ -59,7 +59,7 @@ class World:
         needed = self._suite().setting(setting).assets
         if with_agent:
             agent = load_agent(self.agent_name)
-            needed += agent.required_assets(agent.config(**self.plan.config))
+            needed += agent.required_assets(agent.configure(self.plan.config))
         for name in dict.fromkeys(needed):
             if look_up(self.store, name).identity != self.identities[name]:
                 raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
@@ -94,7 +94,7 @@ class World:
             evaluation_only=evaluation_only,
             memory=memory,
         )
-        return agent.make(context, agent.config(**self.plan.config))
+        return agent.make(context, agent.configure(self.plan.config))
 
 
 @dataclass(frozen=True)

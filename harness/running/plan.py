@@ -13,14 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from harness.agent import AgentSpec, Config
 from harness.assets.found import FoundAsset
 from harness.assets.store import AssetStore
 from harness.errors import CheckpointError, UsageError, unknown
+from harness.reading import first_problem
 from harness.registry import load_agent, load_suite
 from harness.results.rows import short_hash
 from harness.running import provenance
+from harness.running.fits import check_memory, check_policy
 from harness.running.policies import PolicySource, find_policies
 from harness.running.presets import Preset, load_preset
 from harness.shift_settings import add_shifts
@@ -254,12 +257,11 @@ def make_config(agent: AgentSpec, task: str, preset: str, given: Mapping[str, An
             raise unknown(f"setting of agent {agent.name}", key, agent.config.model_fields)
     merged = dict(base) if base else {**agent.task_settings.get(task, {}), **agent.preset_settings.get(preset, {})}
     try:
-        config = agent.config(**{**merged, **given})
+        config = agent.configure({**merged, **given})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "these settings"
-        shown = "" if not first["loc"] else f" (got {first['input']!r})"
-        raise UsageError(f"Agent {agent.name}, {where}: {first['msg']}{shown}.") from error
+        raise UsageError(f"Agent {agent.name}: {first_problem(error)}.") from error
+    except PydanticSerializationError as error:
+        raise UsageError(f"A setting of agent {agent.name} holds bytes that are no text.") from error
     if base:
         _check_acts_at_evaluation(agent, config, given, base)
     return config
@@ -310,6 +312,8 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text.strip()
+    except RecursionError:
+        raise UsageError("A value of --set is nested too deeply to be read.") from None
 
 
 def _positive(name: str, given: int | None, default: int) -> int:
@@ -331,6 +335,8 @@ def _given_policies(
     if options.frames is not None:
         raise UsageError("--frames is a training budget and --checkpoint trains nothing: give one of the two.")
     policies = find_policies(options.checkpoint, agent)
+    for source in policies.values():
+        check_policy(agent, source)
     have = sorted({task for task, _ in policies})
     missing = [task for task in options.tasks if task not in have]
     if missing or not any(task in asked for task in have):
@@ -374,6 +380,7 @@ def _plan_task(
         repeat = protocol.action_repeat[task]
         if problem := config.training_problem(frames, protocol.episode_frames, repeat):
             raise UsageError(f"Within {frames} frames agent {agent.name} learns nothing on {task}: {problem}.")
+        check_memory(agent, config, protocol, task)
     return TaskPlan(task, config.model_dump(mode="json"), "", frames if agent.learns else 0, protocol)
 
 
@@ -416,7 +423,7 @@ def find_assets(store: AssetStore, suite: Suite, more: Iterable[str] = ()) -> Ma
 
 
 def _agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan]) -> list[str]:
-    return [name for plan in plans for name in agent.required_assets(agent.config(**plan.config))]
+    return [name for plan in plans for name in agent.required_assets(agent.configure(plan.config))]
 
 
 def look_up(store: AssetStore, name: str) -> FoundAsset:
@@ -437,7 +444,7 @@ def _with_hash(
     Agents and suites from a user's own files count by the contents of those files, as they have no version we know.
     """
     source = _any_policy(policies, plan.task)
-    names = agent.required_assets(agent.config(**plan.config))
+    names = agent.required_assets(agent.configure(plan.config))
     assets = source.record.assets if source else {name: found[name].identity for name in names}
     facts = [agent.name, agent.version, dict(plan.config), plan.train_frames, assets, dict(outside)]
     return replace(plan, config_hash=short_hash(facts))

@@ -264,7 +264,7 @@ def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:
 
 def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
     """What a policy's record says about how it came to be."""
-    names = plan.agent.required_assets(plan.agent.config(**task.config))
+    names = plan.agent.required_assets(plan.agent.configure(task.config))
     found = [plan.found[name] for name in names]
     return {
         "agent": plan.agent.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,13 +18,14 @@ import pytest
 from pydantic import ValidationError
 
 from harness import baselines
-from harness.agent import Agent, AgentContext, AgentSpec, Config, Phase, Policy, Transition
+from harness.agent import Agent, AgentContext, AgentSpec, Config, Phase, Policy, Sizes, Transition
 from harness.api import evaluate
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import CheckpointError
 from harness.reports.filling import build_table, expected_from_rows
 from harness.running.rollout import start_episode
+from harness.running.tensors import shapes_in
 from harness.spec import OPEN_FIELDS, Setting
 from harness.testing import SUITE
 
@@ -69,7 +71,7 @@ def make_agent(name: str, *, seed: int = 0, memory: Path | None = None) -> Any:
     )
     quick = {**spec.preset_settings.get("quick", {}), **CHEAP}
     known = {key: value for key, value in quick.items() if key in spec.config.model_fields}
-    return spec.make(context, spec.config(**known))
+    return spec.make(context, spec.configure(known))
 
 
 def begin(agent: Any, episode: int, phase: Phase = "evaluation") -> None:
@@ -276,3 +278,30 @@ def test_an_empty_folder_is_no_checkpoint(name: str, tmp_path: Path) -> None:
         agent.load(tmp_path)
     with pytest.raises(CheckpointError):
         agent.load_policy(tmp_path)
+
+
+@every_learner
+def test_what_it_says_of_its_files_is_what_it_stores(name: str, tmp_path: Path) -> None:
+    """A plan compares policies with it before anything is loaded."""
+    spec, agent = AGENTS[name], make_agent(name)
+    if spec.tensors is None:
+        pytest.skip("says nothing of its files")
+    agent.save_policy(tmp_path)
+    env = make_world()
+    sizes = Sizes(env.observation_space.shape or (), math.prod(env.action_space.shape or ()), 3)  # type: ignore[arg-type]
+    (found,) = shapes_in(tmp_path).values()
+    assert found == dict(sorted(spec.tensors(agent.config, sizes).items()))
+
+
+@every_learner
+def test_the_memory_it_says_to_need_is_a_lower_bound(name: str, tmp_path: Path) -> None:
+    """Checked from below by what a checkpoint holds, and from above by what the published settings surely fit into."""
+    spec, agent = AGENTS[name], make_agent(name)
+    if spec.training_bytes is None:
+        pytest.skip("says nothing of its memory")
+    agent.save(tmp_path)
+    stored = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    frozen = sum(parameter.nbytes for parameter in agent.encoder.parameters() if not parameter.requires_grad)
+    small, published = Sizes((9, 24, 24), 2, 3), Sizes((9, 84, 84), 6, 3)
+    assert spec.training_bytes(agent.config, small) > 0.9 * (stored - frozen)
+    assert 1e7 < spec.training_bytes(spec.config(), published) < 4e9

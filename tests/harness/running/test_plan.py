@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.agent import AgentSpec, Config
 from harness.errors import CheckpointError, UsageError
-from harness.running.plan import RunOptions, choose_device, make_plan, parse_seeds, split_settings
+from harness.running.plan import RunOptions, choose_device, make_config, make_plan, parse_seeds, split_settings
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
@@ -120,6 +121,18 @@ def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
         ({"settings": ["protocol.image_size=0"]}, "goes from 8 to 1024"),
         ({"settings": ["protocol.image_size=200000"]}, "goes from 8 to 1024"),
         ({"settings": ["rate=1e999"]}, "finite"),
+        ({"settings": ["rate=true"]}, "'rate' should be a valid number, not true"),
+        ({"settings": ['rate="0.5"']}, "'rate' should be a valid number, not \"0.5\""),
+        ({"settings": ["fail_at_step=3.0"]}, "'fail_at_step' should be a valid integer, not 3.0"),
+        ({"settings": ["log=3"]}, "'log' should be a valid string, not 3"),
+        ({"settings": ["log=\udc80"]}, "bytes that are no text"),
+        ({"settings": ["rate=" + "[" * 100_000]}, "nested too deeply"),
+        ({"agent": "drqv2", "settings": ["learning_rate=true"]}, "'learning_rate' should be a valid number, not true"),
+        ({"agent": "drqv2", "settings": ['batch_size="3"']}, "'batch_size' should be a valid integer, not \"3\""),
+        ({"agent": "drqv2", "settings": ["bootstrap_terminal=yes"]}, "'bootstrap_terminal' should be a valid boolean"),
+        ({"agent": "drqv2", "settings": ["bootstrap_terminal=1"]}, "'bootstrap_terminal' should be a valid boolean"),
+        ({"agent": "drqv2", "settings": ["hidden_dim=99999999999999999999"]}, r"take at least [\d,]{50,} bytes"),
+        ({"agent": "pieg", "settings": ["feature_dim=2147483648"]}, r"take at least [\d,]{15,} bytes"),
         ({"agent": "harness.testing:SEEKER", "frames": 10}, "does not learn"),
         ({"agent": "drqv2", "frames": 900}, "learns nothing on dot_reach: its first update comes after 1000 seed"),
         ({"seeds": "٣"}, "Seeds"),
@@ -144,6 +157,20 @@ def test_numbers_are_checked_before_files(changes: dict[str, object], monkeypatc
     monkeypatch.setattr("harness.running.plan.look_up", lambda *_: pytest.fail("looked a file up"))
     with pytest.raises(UsageError):
         make_plan(options(suite="color_hard", tasks=["walker_walk"], **changes))
+
+
+def test_settings_may_be_whole_numbers_and_lists() -> None:
+    class Listing(Config):
+        sizes: tuple[int, ...] = (1,)
+        rate: float = 0.5
+
+    spec = AgentSpec(name="listing", version=1, maker="", description="", source="", config=Listing)
+    config = make_config(spec, "t", "quick", {"sizes": [3, 4], "rate": 1}, {})
+    assert (config.sizes, config.rate) == ((3, 4), 1.0)  # type: ignore[attr-defined]
+    assert spec.configure(config.model_dump(mode="json")) == config
+    for wrong in ({"sizes": [3, True]}, {"sizes": 3}, {"sizes": "34"}, {"rate": "1"}):
+        with pytest.raises(UsageError, match=f"Agent listing: '{next(iter(wrong))}"):
+            make_config(spec, "t", "quick", wrong, {})
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
