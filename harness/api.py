@@ -80,6 +80,8 @@ def evaluate(
     *,
     tasks: str | Sequence[str] | None = None,
     settings: str | Sequence[str] | None = None,
+    shifts: str | Sequence[str] = (),
+    protocol: Mapping[str, int] | None = None,
     episodes: int = 1,
     eval_seed: int = 42,
     name: str = "policy",
@@ -96,6 +98,9 @@ def evaluate(
       suite: a suite or its name.
       tasks: some of its tasks; None for all.
       settings: some of its settings; None for all, the training setting first.
+      shifts: more settings, evaluated beside those, `[setting+]name=value` each, as of `--shift`.
+      protocol: numbers instead of the suite's own: image_size, action_repeat, frame_stack, episode_frames. Rows say so,
+        and never share a cell with rows of the suite's own protocol.
       episodes: episodes per task and setting.
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
@@ -116,12 +121,16 @@ def evaluate(
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
     task_names = [chosen.check_task(task) for task in _several(tasks) or chosen.tasks]
     chosen_settings = [chosen.setting(s) for s in _several(settings)] or list(chosen.all_settings)
+    chosen_settings += add_shifts(chosen, _several(shifts)).settings[len(chosen.settings) :]
+    protocols = {task: _protocol(chosen, task, protocol) for task in task_names}
     call = short_hash([name, identity or uuid.uuid4().hex])
     _warn_of_stand_ins(chosen_settings, store)
     rows: list[Row] = []
     for task, setting in itertools.product(task_names, chosen_settings):
-        columns = {**_columns(chosen, setting, task, name, store, profile), "config_hash": call}
-        with contextlib.closing(_make_env(chosen, task, setting, assets=store, profile=profile)) as env:
+        numbers = protocols[task]
+        columns = {**_columns(chosen, setting, task, name, store, profile, numbers), "config_hash": call}
+        made = _make_env(chosen, task, setting, assets=store, profile=profile, protocol=numbers)
+        with contextlib.closing(made) as env:
             rows += [_row(env, acting, columns, eval_seed, episode) for episode in range(episodes)]
     return _frame(rows)
 
@@ -161,9 +170,10 @@ def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, ep
     )
 
 
-def _columns(suite: Suite, setting: Setting, task: str, name: str, store: AssetStore, profile: str) -> dict[str, Any]:
+def _columns(
+    suite: Suite, setting: Setting, task: str, name: str, store: AssetStore, profile: str, protocol: Protocol
+) -> dict[str, Any]:
     found = [store.find(asset) for asset in setting.assets]
-    protocol = suite.protocol.for_task(task)
     return {
         "run_id": "",
         "suite": suite.name,

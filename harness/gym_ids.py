@@ -45,7 +45,10 @@ def make_registered(
     assets: str | None = None,
     render_mode: str | None = None,
     shift: str | Sequence[str] = (),
-    **protocol: int,
+    image_size: int | None = None,
+    action_repeat: int | None = None,
+    frame_stack: int | None = None,
+    episode_frames: int | None = None,
 ) -> gymnasium.Env:
     """Makes one of the registered environments.
 
@@ -58,13 +61,20 @@ def make_registered(
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       render_mode: "rgb_array", which it is anyway; Gymnasium's wrappers and its checker ask for it by name.
       shift: more shifts on top of the setting, `name=value` each, as of `--shift` (harness list shifts).
-      protocol: numbers of the protocol instead of the suite's own: image_size, action_repeat, frame_stack,
-        episode_frames.
+      image_size, action_repeat, frame_stack, episode_frames: numbers instead of the suite's protocol's. (Named one by
+        one: TorchRL tries arguments of its own, and wants Python's own error for those that there are not.)
     Raises:
       UsageError: for a render mode, a shift or a number of the protocol that there is not.
     """
     from harness.api import make_env
 
+    asked = {
+        "image_size": image_size,
+        "action_repeat": action_repeat,
+        "frame_stack": frame_stack,
+        "episode_frames": episode_frames,
+    }
+    protocol = {name: value for name, value in asked.items() if value is not None}
     if render_mode not in (None, "rgb_array"):
         raise unknown("render mode", render_mode, ["rgb_array"])
     return make_env(

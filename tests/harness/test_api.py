@@ -87,3 +87,21 @@ def test_environments_are_made_by_name() -> None:
 def test_there_is_nothing_else_in_the_package() -> None:
     with pytest.raises(AttributeError):
         harness.evalute  # noqa: B018
+
+
+def test_numbers_of_the_protocol_and_more_settings_stand_in_the_rows() -> None:
+    rows = harness.evaluate(
+        lambda observations: np.zeros((1, 1), np.float32),
+        "color_hard",
+        tasks="cartpole_swingup",
+        settings="train",
+        shifts="light=0.5",
+        protocol={"image_size": 32, "action_repeat": 8, "episode_frames": 40},
+        profile="fast",
+    )
+    assert rows["setting"].tolist() == ["train", "light=0.5"]
+    assert set(rows["image_size"]) == {32}
+    assert set(zip(rows["action_repeat"], rows["episode_frames"], rows["num_steps"], strict=True)) == {(8, 40, 5)}
+    assert rows["first_pixels"].nunique() == 2
+    with pytest.raises(UsageError, match="Unknown protocol setting 'size'"):
+        harness.evaluate(lambda observations: observations, "color_hard", protocol={"size": 3})

@@ -181,9 +181,10 @@ def test_numbers_of_the_protocol_and_shifts_are_arguments() -> None:
         over, steps = terminated or truncated, steps + 1
     assert steps == 250
     for wrong, words in (
-        ({"imge_size": 3}, "image_size"),
         ({"image_size": True}, "integer"),
         ({"shift": "lite=1"}, "light"),
     ):
         with pytest.raises(UsageError, match=words):
             gymnasium.make(name, **wrong)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'"):
+        gymnasium.make(name, frameskip=2)
