@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -13,10 +14,13 @@ import typer
 
 from harness.errors import HarnessError, UsageError, unknown
 from harness.results.damage import CorruptRowsError
+from harness.results.text import escaped
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
     from harness.spec import Suite
+
+WRONG_USE: Any = typer.BadParameter.__base__  # typer has no name for the base of its errors of use
 
 app = typer.Typer(
     add_completion=False,
@@ -115,11 +119,11 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
         _announce(plan)
     _caution(plan.found.values())
     if note := mixed_code(plan, RowStore(plan.folder / "rows")):
-        typer.echo(f"Note: {note}", err=True)
+        _say(f"Note: {note}", err=True)
     try:
         execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan.suite))
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
-        typer.echo("Interrupted; the same command goes on from here.", err=True)
+        _say("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
 
 
@@ -134,17 +138,17 @@ def _check_graphics(suite: Suite) -> None:
 def _announce(plan: Any) -> None:
     """Says before the work what will be done."""
     tasks = ", ".join(task.task for task in plan.tasks)
-    typer.echo(f"Run {plan.run_id} in {plan.folder}", err=True)
-    typer.echo(f"{plan.agent.name} on {plan.suite.name}: {tasks}; device {plan.device}", err=True)
+    _say(f"Run {plan.run_id} in {plan.folder}", err=True)
+    _say(f"{plan.agent.name} on {plan.suite.name}: {tasks}; device {plan.device}", err=True)
 
 
 def _caution(assets: Iterable[FoundAsset]) -> None:
     """Says before the work what stands in for the real thing; never left out, however quiet the rest."""
     for found in assets:
         if found.stand_in:
-            typer.echo(found.stand_in_sentence(), err=True)
+            _say(found.stand_in_sentence(), err=True)
         elif found.note:
-            typer.echo(f"Note: {found.note}", err=True)
+            _say(f"Note: {found.note}", err=True)
 
 
 def _run_table(plan: Any, fmt: str) -> str:
@@ -171,7 +175,7 @@ def _run_table(plan: Any, fmt: str) -> str:
         published_note=plan.suite.published_note,
     )
     # Damage among the rows asked for has ended the command before any work; others are left out.
-    rows = load_rows(plan.folder, on_damage=lambda damage: typer.echo(f"Left out: {damage}", err=True))
+    rows = load_rows(plan.folder, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
     return render(build_table(rows, expected), fmt)
 
 
@@ -207,7 +211,7 @@ def curves_command(
     """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
     from harness.running.train import read_train_log
 
-    logs = {log.parent.name: read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
+    logs = {escaped(log.parent.name): read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
     if not any(logs.values()):
         raise UsageError(f"{run} holds no training to draw.")
     path = out or run / "curves.png"
@@ -216,7 +220,7 @@ def curves_command(
     from harness.reports.curves import plot_curves
 
     plot_curves(logs, path)
-    typer.echo(str(path))
+    _say(str(path))
 
 
 @app.command("doctor")
@@ -268,7 +272,7 @@ def preview_command(
     else:
         num_steps = steps or STRIP_STEPS
         episode_strip(chosen, tasks[0], store, num_steps=num_steps, profile=profile, episode=episode, save_to=path)
-    typer.echo(str(path))
+    _say(str(path))
 
 
 def _check_gif_options(gif: Path | None, steps: int | None, out: Path | None, tasks: Sequence[str]) -> None:
@@ -372,7 +376,7 @@ def demos_collect(
         noisy=noisy,
         successes_only=False if keep_failures else None,
         profile=check_profile(profile),
-        progress=lambda kept, tried: typer.echo(f"{kept}/{episodes} kept of {tried} tried", err=True),
+        progress=lambda kept, tried: _say(f"{kept}/{episodes} kept of {tried} tried", err=True),
     )
     typer.echo(json.dumps({"folder": str(folder), **demos.record}, indent=2))
 
@@ -383,21 +387,39 @@ def _show(rows: Any, as_json: bool) -> None:
     typer.echo(json.dumps(rows, indent=2) if as_json else columns(rows))
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    """Prints one line that may hold names from outside."""
+    typer.echo(escaped(text), err=err)
+
+
+def _wrong_use(error: Any) -> int:
+    """Shows an error of the command line itself, such as an option that does not exist; returns the exit status."""
+    text = io.StringIO()
+    error.show(file=text)
+    typer.echo(escaped(text.getvalue().rstrip("\n"), keep="\n"), err=True)
+    return int(error.exit_code)
+
+
 def main() -> None:
     """Entry point of the `harness` command; turns errors into one sentence and an exit status."""
     if "--debug" in sys.argv[1:]:  # anywhere, not only before the command's name
         sys.argv.remove("--debug")
         os.environ["HARNESS_DEBUG"] = "1"
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except WRONG_USE as error:
+        sys.exit(_wrong_use(error))
+    except typer.Abort:
+        _say("Aborted!", err=True)
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
         sys.exit(1)
     except (HarnessError, CorruptRowsError) as error:
         if os.environ.get("HARNESS_DEBUG"):
-            typer.echo(getattr(error, "worker_traceback", ""), err=True)
+            typer.echo(escaped(getattr(error, "worker_traceback", ""), keep="\n"), err=True)
             raise
-        typer.echo(f"error: {error}", err=True)
+        _say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.registry import agent_names, load_agent, load_suite, suite_names
+from harness.results.text import escaped
 from harness.running.presets import PRESETS
 from harness.shift_settings import axes_of
 
@@ -97,6 +98,6 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     heads = list(rows[0])
-    cells = [heads, *[["" if row[head] is None else str(row[head]) for head in heads] for row in rows]]
+    cells = [heads, *[["" if row[head] is None else escaped(row[head]) for head in heads] for row in rows]]
     widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)

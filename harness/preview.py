@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError, WorkError
+from harness.results.text import escaped
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -187,9 +188,9 @@ def _layout(pictures: list[list[np.ndarray]], rows: list[str], columns: list[str
     sheet = Image.new("RGB", (left + step * len(columns), y + sum(heights) + MARGIN * len(rows)), "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(columns):
-        draw.text((left + column * step, MARGIN), name, fill="black", font=font)
+        draw.text((left + column * step, MARGIN), escaped(name), fill="black", font=font)
     for name, shown, height in zip(rows, pictures, heights, strict=True):
-        draw.text((MARGIN, y + height // 2), name, fill="black", font=font, anchor="lm")
+        draw.text((MARGIN, y + height // 2), escaped(name), fill="black", font=font, anchor="lm")
         for column, pixels in enumerate(shown):
             for number, view in enumerate(np.split(pixels, _num_views(pixels))):
                 enlarged = Image.fromarray(view).resize((size, size), Image.Resampling.NEAREST)

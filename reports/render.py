@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.reports import statistics
 from harness.reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
+from harness.results.text import escaped, json_escaped
 
 DEFAULT_WIDTH = 120  # characters, where there is no terminal to ask
 NOTHING = "–"  # not defined, or not published
@@ -23,8 +24,9 @@ NOTHING = "–"  # not defined, or not published
 
 @dataclass(frozen=True)
 class _Grid:
-    """What a reader sees: one header, then sections of lines, all texts."""
+    """What a reader sees: one header, then sections of lines, all texts and safe to show."""
 
+    title: str
     header: tuple[str, ...]
     sections: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]  # (setting, lines)
     num_measured: int  # columns before the published ones
@@ -90,7 +92,17 @@ def _grid(table: Table) -> _Grid:
         sections.append((setting, tuple(section)))
     noted = tuple(f"[{number}] {text[:1].upper()}{text[1:]}." for text, number in marks.items())
     columns = (*header, *(f"{agent} †" for agent in table.published_agents))
-    return _Grid(columns, tuple(sections), len(header), (*noted, *table.footnotes))
+    return _Grid(
+        title=escaped(table.title),
+        header=_safe(columns),
+        sections=tuple((escaped(name), tuple(map(_safe, lines))) for name, lines in sections),
+        num_measured=len(header),
+        footnotes=_safe((*noted, *table.footnotes)),
+    )
+
+
+def _safe(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(escaped, texts))
 
 
 def _definitions(lines: Sequence[Line]) -> list[str]:
@@ -137,7 +149,7 @@ def _text(table: Table, width: int) -> str:
     grid = _grid(table)
     blocks = [_aligned(part) for part in _split(grid, width)]
     notes = [line for note in grid.footnotes for line in _wrapped(note, width)]
-    return "\n".join([table.title, "", "\n\n".join(blocks), "", *notes])
+    return "\n".join([grid.title, "", "\n\n".join(blocks), "", *notes])
 
 
 def _split(grid: _Grid, width: int) -> list[_Grid]:
@@ -155,7 +167,7 @@ def _columns(grid: _Grid, indices: list[int]) -> _Grid:
 
     picked = ((name, tuple(dict.fromkeys(map(pick, lines)))) for name, lines in grid.sections)
     sections = tuple((name, lines) for name, lines in picked if any(set(line[1:]) != {NOTHING} for line in lines))
-    return _Grid(pick(grid.header), sections, len(indices), grid.footnotes)
+    return _Grid(grid.title, pick(grid.header), sections, len(indices), grid.footnotes)
 
 
 def _aligned(grid: _Grid) -> str:
@@ -190,7 +202,7 @@ def _coloured(table: Table, width: int) -> str:
     console = Console(force_terminal=True, width=width, file=io.StringIO(), highlight=False)
     grid = _grid(table)
     headings = {name for name, _ in grid.sections}
-    console.print(Text(table.title, style="bold"))
+    console.print(Text(grid.title, style="bold"))
     console.print("")
     for part in _split(grid, width):
         for line in _aligned(part).split("\n"):
@@ -212,7 +224,7 @@ def _markdown(table: Table) -> str:
     def row(texts: Sequence[str]) -> str:
         return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
-    lines = [f"**{table.title}**", "", row(("setting", *grid.header))]
+    lines = [f"**{grid.title}**", "", row(("setting", *grid.header))]
     lines.append("| --- | --- |" + " ---: |" * (len(grid.header) - 1))
     lines += [row((name, *texts)) for name, section in grid.sections for texts in section]
     return "\n".join([*lines, "", *(f"- {note.strip()}" for note in grid.footnotes)])
@@ -221,7 +233,7 @@ def _markdown(table: Table) -> str:
 def _html(table: Table) -> str:
     grid, escape = _grid(table), html.escape
     head = "".join(f"<th>{escape(name)}</th>" for name in grid.header)
-    lines = ['<table class="results">', f"<caption>{escape(table.title)}</caption>", f"<thead><tr>{head}</tr></thead>"]
+    lines = ['<table class="results">', f"<caption>{escape(grid.title)}</caption>", f"<thead><tr>{head}</tr></thead>"]
     for name, section in grid.sections:
         lines.append(f'<tbody>\n<tr><th scope="rowgroup" colspan="{len(grid.header)}">{escape(name)}</th></tr>')
         for texts in section:
@@ -246,7 +258,7 @@ _LATEX |= {
 }
 
 
-def _escaped(text: str) -> str:
+def _tex(text: str) -> str:
     return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
 
 
@@ -255,20 +267,20 @@ def _latex(table: Table) -> str:
 
     def row(texts: Sequence[str]) -> str:
         # A line that opens with a bracket would be read as an option of the line break before it.
-        return " & ".join("{}" + _escaped(text) if text.startswith("[") else _escaped(text) for text in texts) + r" \\"
+        return " & ".join("{}" + _tex(text) if text.startswith("[") else _tex(text) for text in texts) + r" \\"
 
     lines = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
-        rf"\caption{{{_escaped(table.title)}}}",
+        rf"\caption{{{_tex(grid.title)}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
         r"\toprule",
         row(grid.header),
     ]
     for name, section in grid.sections:
-        lines += [r"\midrule", rf"\multicolumn{{{len(grid.header)}}}{{l}}{{\emph{{{_escaped(name)}}}}} \\"]
+        lines += [r"\midrule", rf"\multicolumn{{{len(grid.header)}}}{{l}}{{\emph{{{_tex(name)}}}}} \\"]
         lines += [row(texts) for texts in section]
-    notes = [_escaped(note.strip()) + r"\par" for note in grid.footnotes]
+    notes = [_tex(note.strip()) + r"\par" for note in grid.footnotes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\footnotesize", *notes, r"\end{table}"])
 
 
@@ -304,7 +316,8 @@ def _flat(line: Line, table: Table) -> dict[str, Any]:
             values[f"published_{agent}_{part}"] = getattr(number, part) if number else None
     for name in ("preset", "train_frames", "stand_ins", "render_profile"):
         values[name] = line.key.get(name)
-    return values | {"notes": "; ".join(line.notes)}
+    values["notes"] = "; ".join(line.notes)
+    return {escaped(name): escaped(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _json(table: Table) -> str:
@@ -325,7 +338,7 @@ def _json(table: Table) -> str:
         "published_agents": table.published_agents,
         "footnotes": table.footnotes,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    return json_escaped(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

@@ -56,7 +56,7 @@ def _hash_file(path: Path, size: int, mtime_ns: int, git_header: bytes | None) -
 def short_digest(facts: Iterable[tuple[str, str]]) -> str:
     """First 16 hex digits of the SHA-256 over lines `name fact`."""
     text = "".join(f"{name}\0{fact}\n" for name, fact in facts)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _damaged(asset: Asset, path: Path, how: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from harness.results.text import escaped
+
 
 @dataclass(frozen=True)
 class PathList(Sequence[Path]):
@@ -44,7 +46,7 @@ class FoundAsset:
 
     def stand_in_sentence(self) -> str:
         """What a user is told before a stand-in is used."""
-        return f"STAND-IN: '{self.name}' is absent, {self.identity} takes its place (harness assets list)."
+        return escaped(f"STAND-IN: '{self.name}' is absent, {self.identity} takes its place (harness assets list).")
 
     @property
     def stand_in(self) -> bool:

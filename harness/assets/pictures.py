@@ -10,6 +10,7 @@ from harness.assets.digests import check_file, sha256_of, short_digest
 from harness.assets.found import FoundAsset, PathList
 from harness.assets.manifest import AssetFile, asset_named
 from harness.errors import UsageError
+from harness.results.text import escaped
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 HASH_CONTENTS_BELOW = 200_000_000  # bytes; larger picture folders are told apart by names and sizes alone
@@ -71,7 +72,7 @@ def _walk_pictures(folder: Path, times: dict[str, int | None], prefix: str = "")
 def user_pictures(folder: Path) -> FoundAsset:
     if not folder.is_dir():
         raise UsageError(f"No such folder of overlay pictures: {folder}. Give a folder, 'auto' or 'places365'.")
-    found = picture_folder(folder, label=folder.resolve().name)
+    found = picture_folder(folder, label=escaped(folder.resolve().name))
     note = f"overlay pictures: {found.name} ({len(found.files)} pictures), where the paper used Places365"
     return FoundAsset(found.name, found.files, found.identity, note)
 

@@ -26,6 +26,7 @@ from harness.assets.listing import list_assets
 from harness.assets.store import AssetStore, cache_folder
 from harness.distribution import DISTRIBUTION
 from harness.errors import WorkError
+from harness.results.text import escaped
 
 SUPPORTED_PYTHON = ((3, 11), (3, 12))
 BACKENDS = ("egl", "osmesa")
@@ -91,9 +92,9 @@ def diagnose(out: TextIO) -> int:
     for check in checks(drawing):
         _write(check, out)
     if drawing.problem:
-        print(f"\nRendering does not work: {drawing.problem}", file=out)
+        print(f"\nRendering does not work: {escaped(drawing.problem)}", file=out)
     else:
-        print(f"\nRendering works ({drawing.backend or 'default'}, {drawing.renderer}).", file=out)
+        print(f"\nRendering works ({escaped(drawing.backend) or 'default'}, {escaped(drawing.renderer)}).", file=out)
     return int(bool(drawing.problem))
 
 
@@ -376,6 +377,6 @@ def _yes(value: bool) -> str:
 def _write(check: Check, out: TextIO) -> None:
     state = {True: "ok", False: "PROBLEM", None: "-"}[check.ok]
     first = f"{state:8} {check.name:22} "
-    print(textwrap.fill(check.detail, 118, initial_indent=first, subsequent_indent=" " * len(first)), file=out)
+    print(textwrap.fill(escaped(check.detail), 118, initial_indent=first, subsequent_indent=" " * len(first)), file=out)
     if check.remedy:
-        print(f"{'':9}-> {check.remedy}", file=out)
+        print(f"{'':9}-> {escaped(check.remedy)}", file=out)

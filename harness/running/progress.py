@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from harness.results.text import escaped
+
 LINE_SEC = 30.0  # distance of lines where standard error is no terminal
 SILENCE_SEC = 30.0  # where nothing is heard of evaluation for longer, workers are training and its clock stands still
 
@@ -77,9 +79,9 @@ class Progress:
         if self._quiet:
             return
         if self._bars is not None:
-            self._bars.console.print(text)
+            self._bars.console.print(escaped(text), markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            print(escaped(text), file=sys.stderr, flush=True)
 
     def training_left_sec(self) -> float | None:
         """Estimate of the training time left in seconds; None before there is a pace."""
