@@ -209,7 +209,7 @@ def curves_command(
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: curves.png in the run's folder.")] = None,
 ) -> None:
     """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
-    from harness.running.train import read_train_log
+    from harness.running.train_log import read_train_log
 
     logs = {escaped(log.parent.name): read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
     if not any(logs.values()):

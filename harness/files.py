@@ -6,14 +6,21 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError, WorkError
+from harness.errors import HarnessError, UsageError, WorkError
 from harness.results.text import json_escaped
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
 
 
 @contextmanager
@@ -21,14 +28,17 @@ def disk_errors(what: str) -> Iterator[None]:
     """Turns a full or read-only disk into one sentence.
 
     Raises:
-      WorkError: instead of the OSError of a write.
+      WorkError: instead of the OSError of a write, and of what libraries in Rust (safetensors) raise for one.
     """
     try:
         yield
-    except OSError as error:
-        reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
-            error.errno or 0, error.strerror or str(error)
-        )
+    except Exception as error:
+        # safetensors.SafetensorError, which is not imported for its name alone: "... (os error 28)"
+        told = re.search(r"\(os error (\d+)\)", str(error))
+        if not isinstance(error, OSError) and (isinstance(error, HarnessError) or not told):
+            raise
+        number = error.errno if isinstance(error, OSError) else int(told[1]) if told else 0
+        reason = _REASONS.get(number or 0) or getattr(error, "strerror", None) or str(error)
         raise WorkError(f"Cannot write {what}: {reason}. What was finished before is kept.") from error
 
 
@@ -50,13 +60,38 @@ def check_target(path: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replaces a JSON file as one step."""
+    write_text(path, json_escaped(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a text file as one step; where that fails, what was there stays and nothing new is left."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(str(path)):
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(json_escaped(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """A folder to fill, that then appears as `final` as one step and replaces what was there; else nothing is left."""
+    temporary = final.with_name(f".{final.name}.tmp")
+    with disk_errors(str(final)):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        commit_folder(temporary, final)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def commit_folder(temporary: Path, final: Path) -> None:

@@ -115,7 +115,8 @@ def make_plan(options: RunOptions) -> RunPlan:
     own_assets = suite.assets
     suite = add_shifts(suite, options.shifts)
     check_profile(options.profile)
-    check_writable(options.runs)
+    if not options.runs.is_dir():  # in one that is there a finished run may be, and reading needs no right to write
+        check_writable(options.runs)
     asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
     policies = _given_policies(options, agent, suite, asked)
     device = choose_device(options.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
 from harness.errors import CheckpointError
-from harness.files import commit_folder, contents_digest, write_json
+from harness.files import contents_digest, new_folder, write_json
 from harness.reading import SHA256, Record, SealedRecord, read_sealed, seal
 from harness.running.tensors import misfit, shapes_in
 
@@ -138,13 +137,10 @@ class PolicySource:
 
 def store_policy(agent: Agent, folder: Path, facts: Mapping[str, Any]) -> PolicySource:
     """Writes what acting needs, with its record, as one step; replaces what was there."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    agent.save_policy(temporary)
-    made = {"digest": contents_digest(temporary, leave_out=PROVENANCE_FILE), "tensors": shapes_in(temporary)}
-    write_json(temporary / PROVENANCE_FILE, seal({**facts, **made}))
-    commit_folder(temporary, folder)
+    with new_folder(folder) as temporary:
+        agent.save_policy(temporary)
+        made = {"digest": contents_digest(temporary, leave_out=PROVENANCE_FILE), "tensors": shapes_in(temporary)}
+        write_json(temporary / PROVENANCE_FILE, seal({**facts, **made}))
     return load_policy_source(folder)
 
 

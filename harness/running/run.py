@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import platform
 import signal
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, WorkError
-from harness.files import disk_errors, write_json
+from harness.files import disk_errors
 from harness.results.rows import canonical_json, short_hash
 from harness.results.store import RowStore
 from harness.running import provenance
@@ -23,12 +17,13 @@ from harness.running.jobs import EVALUATION_THREADS, EvaluateJob, TrainJob, Worl
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, check_intact, load_policy_source
 from harness.running.progress import Progress
-from harness.running.train import LOG_FILE, read_train_log
-from harness.running.training_folder import check_unfinished, has_policy, remove_leftovers
+from harness.running.record import RunRecord
+from harness.running.run_folder import clean, is_trained, leftovers, locked, policy_folder, train_folder
+from harness.running.train_log import LOG_FILE, read_train_log
+from harness.running.training_folder import check_unfinished, remove_leftovers
 from harness.running.workers import Event, Job, WorkerPool
 
 CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
-RECORD_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +59,9 @@ def execute(
     store = RowStore(plan.folder / "rows")
     cells = missing_cells(plan, store)
     if not cells:
+        settle(plan, store)
         return store
-    with _locked(plan.folder), _terminating():
+    with locked(plan.folder), _terminating():
         cells = missing_cells(plan, store)
         check_folder(plan, cells)
         record = RunRecord(plan)
@@ -74,27 +70,58 @@ def execute(
             before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
             Session(plan, store, cells, seconds, quiet).run()
+            close(plan, store)
         except KeyboardInterrupt:
-            record.write("interrupted")
+            record.try_to_write("interrupted")
             raise
         except Exception as error:
-            record.write("failed", error=str(error))
+            record.try_to_write("failed", error=str(error))
             raise
         record.write("finished")
     return store
 
 
+def settle(plan: RunPlan, store: RowStore) -> None:
+    """Brings the folder of a run that lacks no episode to the state an uninterrupted one ends in.
+
+    Where it cannot be written, or another process is at work on it, it stays as it is: its rows are all there.
+    """
+    if not open_cells(plan, store) and not leftovers(plan.folder) and not RunRecord(plan).is_owed():
+        return
+    with contextlib.suppress(UsageError, WorkError), locked(plan.folder):
+        close(plan, store)
+        if RunRecord(plan).is_owed():
+            RunRecord(plan).write("finished")
+
+
+def close(plan: RunPlan, store: RowStore) -> None:
+    """Closes cells whose episodes are all there, and removes what kills have left."""
+    with disk_errors(str(plan.folder)):
+        for cell in open_cells(plan, store):
+            store.complete(*cell)
+        clean(plan.folder)
+
+
+def open_cells(plan: RunPlan, store: RowStore) -> list[tuple[str, str, int]]:
+    """(task, setting, seed) of the plan's cells that are not closed, of a run that lacks no episode."""
+    cells = [(task.task, setting, seed) for task, setting, seed in planned_cells(plan)]
+    return [cell for cell in cells if not store.is_complete(*cell)]
+
+
 def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     """The cells that lack episodes, in table order."""
     cells = []
-    for task, setting, seed in plan.cells():
-        if plan.policies and (task.task, seed) not in plan.policies:
-            continue
+    for task, setting, seed in planned_cells(plan):
         have = store.episodes(task.task, setting, seed)
         missing = tuple(episode for episode in range(plan.episodes) if episode not in have)
         if missing:
             cells.append(Cell(task, setting, seed, missing))
     return cells
+
+
+def planned_cells(plan: RunPlan) -> list[tuple[TaskPlan, str, int]]:
+    """The cells that can be measured: of given policies, only those there are."""
+    return [cell for cell in plan.cells() if not plan.policies or (cell[0].task, cell[2]) in plan.policies]
 
 
 def check_folder(plan: RunPlan, cells: list[Cell]) -> None:
@@ -105,9 +132,9 @@ def check_folder(plan: RunPlan, cells: list[Cell]) -> None:
     """
     sources = []
     for task, seed in dict.fromkeys((cell.plan.task, cell.seed) for cell in cells if plan.trains):
-        folder = _train_folder(plan, task, seed)
-        if _has_policy(plan, task, seed):
-            sources.append(load_policy_source(_policy_folder(plan, task, seed)))
+        folder = train_folder(plan, task, seed)
+        if is_trained(plan, task, seed):
+            sources.append(load_policy_source(policy_folder(plan, task, seed)))
             sources[-1].check_belongs(plan.agent, task, seed)
         else:
             check_unfinished(folder)
@@ -127,8 +154,8 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
         measured.add(provenance.code_revision())
     trained: dict[str, set[str]] = {}
     for task, seed in dict.fromkeys((task, seed) for task, _, seed in cells if plan.trains):
-        known = _has_policy(plan, task, seed)
-        conditions = load_policy_source(_policy_folder(plan, task, seed)).conditions if known else {}
+        known = is_trained(plan, task, seed)
+        conditions = load_policy_source(policy_folder(plan, task, seed)).conditions if known else {}
         trained.setdefault(task, set()).add(conditions.get("code_revision", provenance.code_revision()))
     unlike = set().union(*(revisions for revisions in trained.values() if len(revisions) > 1))
     if len(measured) < 2 and not unlike:
@@ -149,7 +176,7 @@ class Session:
         self.plan, self.store, self.cells = plan, store, cells
         self._checkpoint_sec = checkpoint_sec
         self._left = {(c.plan.task, c.setting, c.seed): set(c.missing) for c in cells}
-        self._trainings = [key for key in self._trained_units() if not _has_policy(plan, *key)]
+        self._trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
         self._progress = Progress(
             train_frames={key: frames[key[0]] for key in self._trainings},
@@ -164,7 +191,7 @@ class Session:
                 if key in self._trainings:
                     pool.submit(self._train_job(*key))
                 else:  # a kill may have come between the policy and the cleaning up
-                    remove_leftovers(_train_folder(self.plan, *key))
+                    remove_leftovers(train_folder(self.plan, *key))
             for cell in self.cells:
                 if (cell.plan.task, cell.seed) not in self._trainings:
                     self._submit_evaluation(pool, cell)
@@ -229,7 +256,7 @@ class Session:
         task = next(task for task in plan.tasks if task.task == task_name)
         job = TrainJob(
             world=self._world(task, seed),
-            folder=_train_folder(plan, task_name, seed),
+            folder=train_folder(plan, task_name, seed),
             threads=plan.threads,
             facts=training_facts(plan, task, seed),
             checkpoint_sec=self._checkpoint_sec,
@@ -259,7 +286,7 @@ def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:
     """The trained policy of a task and seed; None for agents without parameters."""
     if plan.policies:
         return plan.policies[(task, seed)]
-    return load_policy_source(_policy_folder(plan, task, seed)) if plan.trains else None
+    return load_policy_source(policy_folder(plan, task, seed)) if plan.trains else None
 
 
 def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
@@ -339,96 +366,6 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
     }
 
 
-class RunRecord:
-    """`record.json`: what the run is and what it ran on, rewritten at each start and end."""
-
-    def __init__(self, plan: RunPlan) -> None:
-        self._plan = plan
-        self._path = plan.folder / "record.json"
-        self._started = _now()
-
-    def write(self, status: str, **more: Any) -> None:
-        """Replaces the record; `status` is running, interrupted, failed or finished."""
-        plan = self._plan
-        value = {
-            "record_version": RECORD_VERSION,
-            "run_id": plan.run_id,
-            "status": status,
-            "started": self._started,
-            "updated": _now(),
-            "command": sys.argv,
-            "suite": {"name": plan.suite.name, "version": plan.suite.version, "asked": plan.suite_name},
-            "agent": {"name": plan.agent.name, "version": plan.agent.version, "asked": plan.agent_name},
-            "preset": plan.preset.name,
-            "seeds": list(plan.seeds),
-            "episodes": plan.episodes,
-            "settings": [setting.name for setting in plan.suite.all_settings],
-            "tasks": [self._task(task) for task in plan.tasks],
-            "checkpoints": {f"{t} seed {s}": str(p.folder) for (t, s), p in plan.policies.items()},
-            "assets": {n: {"identity": f.identity, "note": f.note} for n, f in plan.found.items()},
-            "stand_ins": plan.stand_ins,
-            "device": plan.device,
-            "threads": plan.threads,
-            "workers": plan.workers,
-            "render_profile": plan.profile,
-            "packages": provenance.package_versions(),
-            "code_revision": provenance.code_revision(),
-            "code_commit": provenance.code_commit(),
-            "machine": {"platform": platform.platform(), "cpu": provenance.cpu_name(), "cores": os.cpu_count()},
-            **more,
-        }
-        write_json(self._path, value)
-
-    @staticmethod
-    def _task(task: TaskPlan) -> dict[str, Any]:
-        protocol = task.protocol
-        return {
-            "task": task.task,
-            "config": dict(task.config),
-            "config_hash": task.config_hash,
-            "train_frames": task.train_frames,
-            "action_repeat": protocol.action_repeat[task.task],
-            "frame_stack": protocol.frame_stack,
-            "image_size": protocol.image_size,
-            "episode_frames": protocol.episode_frames,
-            "eval_seed_offset": protocol.eval_seed_offset,
-        }
-
-
-def _train_folder(plan: RunPlan, task: str, seed: int) -> Path:
-    return plan.folder / "train" / f"{task}-seed{seed}"
-
-
-def _policy_folder(plan: RunPlan, task: str, seed: int) -> Path:
-    return _train_folder(plan, task, seed) / "policy"
-
-
-def _has_policy(plan: RunPlan, task: str, seed: int) -> bool:
-    return has_policy(_train_folder(plan, task, seed))
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the run for this process.
-
-    Raises:
-      UsageError: if the folder cannot be written, or another process holds the run.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise UsageError(f"Cannot write into {folder}: {error.strerror}. Choose another place with --runs.") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"Another process is at work on {folder}; wait for it or stop it.") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _terminating() -> Iterator[None]:
     """A polite kill (a cluster's time limit, say) ends the run as an interrupt does: resumable, and at once."""
@@ -445,7 +382,3 @@ def _terminating() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

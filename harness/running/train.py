@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -10,31 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
-
 from harness.agent import Agent, Transition
-from harness.files import commit_folder, disk_errors
-from harness.reading import parse_json, read_bytes
+from harness.files import disk_errors, new_folder
 from harness.running.rollout import act, agent_errors, play_episode, start_episode
+from harness.running.train_log import TrainLog
 from harness.running.training_folder import check_checkpoint, newest_checkpoint, read_progress, write_progress
 
 if TYPE_CHECKING:
     from harness.environment import PixelEnv
-
-LOG_FILE = "train.jsonl"
-
-
-class LogLine(BaseModel):
-    """A line of the log: an episode with the agent's own numbers, or an evaluation in the training setting."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)  # a loss may be NaN, and is shown so
-
-    num_frames: NonNegativeInt
-    num_steps: NonNegativeInt
-    num_episodes: NonNegativeInt
-    elapsed_sec: NonNegativeFloat
-    curve_returns: list[float] = Field(default=[], min_length=1)
-    __pydantic_extra__: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -103,7 +85,7 @@ class Trainer:
           WorkError: if a checkpoint or the log cannot be written.
         """
         self._resume()
-        self._log.open(self.counters.num_frames)
+        self._log.open(self.counters.num_frames, self.counters.elapsed_sec)
         started = self._last_checkpoint = time.monotonic()
         earlier = self.counters.elapsed_sec
         try:
@@ -111,7 +93,7 @@ class Trainer:
                 self._curve()
                 episode_return, metrics = self._episode()
                 self.counters.elapsed_sec = earlier + time.monotonic() - started
-                self._log.write(self.counters, {"episode_return": episode_return, **metrics})
+                self._log.write(vars(self.counters), {"episode_return": episode_return, **metrics})
                 self._checkpoint()
             self._curve()
         finally:
@@ -166,23 +148,20 @@ class Trainer:
                 on_step=lambda step: self._on_progress({"num_frames": self.counters.num_frames}),
             )
             returns.append(result.episode_return)
-        self._log.write_curve(self.counters, returns)
+        self._log.write(vars(self.counters), curve_returns=returns)
 
     def _checkpoint(self) -> None:
         if time.monotonic() - self._last_checkpoint < self.spec.checkpoint_sec:
             return
         folder = self.folder / "checkpoints"
         name = f"{self.counters.num_frames:012d}"
-        temporary = folder / f".{name}.tmp"
         with disk_errors(f"a checkpoint in {folder}"):
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            self.agent.save(temporary)
-            write_progress(temporary, vars(self.counters))
-        commit_folder(temporary, folder / name)
-        for older in folder.iterdir():
-            if older.name != name:
-                shutil.rmtree(older)
+            with new_folder(folder / name) as checkpoint:
+                self.agent.save(checkpoint)
+                write_progress(checkpoint, vars(self.counters))
+            for older in folder.iterdir():
+                if older.name != name:
+                    shutil.rmtree(older)
         self._last_checkpoint = time.monotonic()
 
     def _resume(self) -> None:
@@ -193,94 +172,3 @@ class Trainer:
         check_checkpoint(checkpoint, progress)
         self.agent.load(checkpoint)
         self.counters = Counters(**progress.model_dump(include=set(vars(self.counters))))
-
-
-class TrainLog:
-    """`train.jsonl` and TensorBoard scalars; after a resume, lines beyond the checkpoint are dropped."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOG_FILE
-        self._tensorboard_folder = folder / "tensorboard"
-        self.last_curve_frames = -1  # frames at the newest evaluation, -1 before the first
-        self.num_curves = 0  # evaluations so far
-
-    def open(self, num_frames: int) -> None:
-        """Starts or continues the log at `num_frames`."""
-        kept = [line for line in read_train_log(self._path) if line["num_frames"] <= num_frames]
-        curves = [line["num_frames"] for line in kept if "curve_returns" in line]
-        self.last_curve_frames, self.num_curves = max(curves, default=-1), len(curves)
-        with disk_errors(str(self._path)):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".tmp")
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            temporary.replace(self._path)
-            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed in close())
-            self._scalars = ScalarWriter(self._tensorboard_folder, num_frames)
-
-    def write(self, counters: Counters, scalars: Mapping[str, float]) -> None:
-        """Adds the line of one training episode."""
-        self._append({**vars(counters), **{name: float(value) for name, value in scalars.items()}})
-        for name, value in scalars.items():
-            self._scalars.write(f"train/{name}", float(value), counters.num_frames)
-
-    def write_curve(self, counters: Counters, returns: list[float]) -> None:
-        """Adds the line of one evaluation in the training setting."""
-        self.last_curve_frames, self.num_curves = counters.num_frames, self.num_curves + 1
-        self._append({**vars(counters), "curve_returns": returns})
-        self._scalars.write("curve/episode_return", sum(returns) / len(returns), counters.num_frames)
-
-    def close(self) -> None:
-        self._file.close()
-        self._scalars.close()
-
-    def _append(self, line: Mapping[str, Any]) -> None:
-        with disk_errors(str(self._path)):
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-
-
-class ScalarWriter:
-    """TensorBoard scalars through TensorBoard's own event files, so that logging does not need torch.
-
-    Args:
-      folder: where the event file goes.
-      first_step: what an earlier, killed process wrote beyond this step is not shown.
-    """
-
-    def __init__(self, folder: Path, first_step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        self._event, self._summary = Event, Summary
-        self._writer = EventFileWriter(str(folder))
-        if first_step:
-            log = SessionLog(status=SessionLog.START)
-            self._writer.add_event(Event(wall_time=time.time(), step=first_step, session_log=log))
-
-    def write(self, tag: str, value: float, step: int) -> None:
-        """Adds one number to the curve called `tag`; `step` is in frames."""
-        summary = self._summary(value=[self._summary.Value(tag=tag, simple_value=value)])
-        self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def read_train_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `train.jsonl`; a torn last line is left out, an absent file is an empty log.
-
-    Raises:
-      UsageError: if it is damaged; the sentence names the line.
-    """
-    try:
-        lines = read_bytes(path).split(b"\n")
-    except FileNotFoundError:
-        return []
-    return [_read_line(line, f"{path}, line {number}") for number, line in enumerate(lines[:-1], start=1) if line]
-
-
-def _read_line(line: bytes, where: str) -> dict[str, Any]:
-    parse_json(line, LogLine, where, remedy="remove that line")
-    found: dict[str, Any] = json.loads(line)
-    return found

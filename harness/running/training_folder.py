@@ -16,6 +16,7 @@ from harness.running.policies import HASH_BELOW, PROVENANCE_FILE
 
 PROGRESS_FILE = "progress.json"
 REVISIONS_FILE = "revisions.json"
+RESUME_ONLY = ("checkpoints", "memory")
 
 
 class Progress(SealedRecord):
@@ -35,7 +36,7 @@ def has_policy(folder: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Removes what only a resume needs, tens of gigabytes at times; for trainings whose policy is there."""
-    for name in ("checkpoints", "memory"):
+    for name in RESUME_ONLY:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -13,7 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.errors import UsageError, WorkError
-from harness.files import check_target, commit_folder, disk_errors, sha256_of, write_json
+from harness.files import check_target, commit_folder, disk_errors, new_folder, sha256_of, write_json, write_text
 
 
 def test_json_is_replaced_as_one_step(tmp_path: Path) -> None:
@@ -73,6 +74,39 @@ def test_files_of_a_folder_follow_the_umask(tmp_path: Path, umask: int, mode: in
 def test_disk_errors_are_one_sentence(number: int, words: str) -> None:
     with pytest.raises(WorkError, match=rf"Cannot write the log: .*{words}"), disk_errors("the log"):
         raise OSError(number, os.strerror(number))
+
+
+def test_a_full_disk_of_a_library_in_rust_is_one_too() -> None:
+    from safetensors import SafetensorError
+
+    told = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(WorkError, match="Cannot write x: the disk is full"), disk_errors("x"):
+        raise SafetensorError(told)
+    with pytest.raises(SafetensorError), disk_errors("x"):
+        raise SafetensorError("another matter")
+    with pytest.raises(UsageError, match=r"^os error 28$"), disk_errors("x"):
+        raise UsageError("os error 28")
+
+
+def test_a_folder_that_could_not_be_filled_leaves_nothing(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "final") as folder:
+        (folder / "file").write_text("old")
+    with contextlib.suppress(KeyboardInterrupt), new_folder(tmp_path / "final") as folder:
+        (folder / "file").write_text("new")
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.rglob("*")] == ["final", "file"]
+    assert (tmp_path / "final" / "file").read_text() == "old"
+
+
+def test_a_text_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_text(tmp_path / "text", "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WorkError, match="disk is full"):
+        write_text(tmp_path / "text", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("text", "old")]
 
 
 def test_digests_run_over_all_files_in_order(tmp_path: Path) -> None:

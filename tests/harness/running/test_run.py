@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from harness.running.jobs import TrainJob, World, train
 from harness.running.plan import RunOptions, look_up, make_plan
 from harness.running.policies import find_policies, load_policy_source
 from harness.running.run import execute, mixed_code
-from harness.running.train import read_train_log
+from harness.running.run_folder import locked
+from harness.running.train_log import read_train_log
+from tests.campaigns.folders import differences, snapshot
 from tests.harness.learner import told_by_setting
 
 DOTS = "harness.testing:SUITE"
@@ -531,23 +534,77 @@ def _fill_disk(path: Path) -> None:
         os.close(file)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny file system needs root")
-def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 400 kB."""
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(tmp_path)], capture_output=True)
     if mounted.returncode:
         pytest.skip("this system does not let us mount a tmpfs")
-    try:
-        run(tmp_path, tasks=["dot_stay"], frames=None, agent="harness.testing:SEEKER")
-        rows = _rows(tmp_path)
-        _fill_disk(tmp_path / "ballast")
-        with pytest.raises(WorkError, match="the disk is full"):
-            run(tmp_path, tasks=["dot_reach", "dot_stay"], frames=None, agent="harness.testing:SEEKER")
-        assert [row for row in _rows(tmp_path) if row.task == "dot_stay"] == rows
-        (tmp_path / "ballast").unlink()
-        assert len(run(tmp_path, frames=None, agent="harness.testing:SEEKER").rows()) == 12
-        assert not [path for path in _open_files() if path.is_relative_to(tmp_path)]
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_ends_in_one_sentence_and_costs_nothing(small_disk: Path) -> None:
+    run(small_disk, tasks=["dot_stay"], frames=None, agent="harness.testing:SEEKER")
+    rows = _rows(small_disk)
+    _fill_disk(small_disk / "ballast")
+    with pytest.raises(WorkError, match="the disk is full"):
+        run(small_disk, tasks=["dot_reach", "dot_stay"], frames=None, agent="harness.testing:SEEKER")
+    assert [row for row in _rows(small_disk) if row.task == "dot_stay"] == rows
+    (small_disk / "ballast").unlink()
+    assert len(run(small_disk, frames=None, agent="harness.testing:SEEKER").rows()) == 12
+    assert not [path for path in _open_files() if path.is_relative_to(small_disk)]
+
+
+def test_a_disk_that_fills_while_training_leaves_one_sentence_and_nothing_half(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"tasks": ["dot_reach"], "frames": 600, "workers": 1, "settings": ["delay_sec=0.0005"]}
+    (small_disk / "ballast").write_bytes(b"x" * 250_000)  # what is left is enough for one checkpoint and not for two
+    with pytest.raises(WorkError, match=r"Cannot write .*: the disk is full"):
+        run(small_disk, **asked)
+    assert capfd.readouterr().err == ""  # a thread of TensorBoard's would print its own traceback
+    assert not [path for path in small_disk.rglob("*") if path.name.endswith(".tmp")]
+    assert list(small_disk.glob("*/train/*/checkpoints/*"))
+    (small_disk / "ballast").unlink()
+    run(small_disk, **asked)
+    whole = tmp_path_factory.mktemp("whole")
+    run(whole, **asked)
+    (found,) = small_disk.iterdir()
+    assert differences(snapshot(whole / found.name), snapshot(found)) == []
+
+
+@pytest.mark.parametrize("left", ["nothing", "a kill's"])
+def test_a_finished_run_is_read_where_nothing_can_be_written(left: str, small_disk: Path) -> None:
+    asked = {"tasks": ["dot_stay"], "frames": None, "agent": "harness.testing:SEEKER"}
+    store = run(small_disk, **asked)
+    rows = store.rows()
+    if left != "nothing":
+        (store.folder / "dot_stay+train+seed0.parquet.tmp").touch()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert run(small_disk, **asked).rows() == rows
+    with pytest.raises(UsageError, match=r"Cannot write into .*: Read-only file system"):
+        run(small_disk, **asked, episodes=4)
+
+
+def test_a_finished_run_is_read_while_another_process_is_at_work(tmp_path: Path) -> None:
+    store = run(tmp_path, tasks=["dot_stay"])
+    (store.folder.parent / ".record.json.1.tmp").touch()
+    with locked(store.folder.parent):
+        assert len(run(tmp_path, tasks=["dot_stay"]).rows()) == 6
+        assert (store.folder.parent / ".record.json.1.tmp").exists()  # it may be the other's
+    run(tmp_path, tasks=["dot_stay"])
+    assert not (store.folder.parent / ".record.json.1.tmp").exists()
+
+
+def test_a_smaller_request_leaves_a_larger_one_under_way(tmp_path: Path) -> None:
+    store = run(tmp_path, seeds="0-1", tasks=["dot_stay"])
+    record = store.folder.parent / "record.json"
+    record.write_text(record.read_text().replace('"finished"', '"running"'))
+    run(tmp_path, seeds="1", tasks=["dot_stay"])
+    assert json.loads(record.read_text())["status"] == "running"
+    run(tmp_path, seeds="0-1", tasks=["dot_stay"])
+    assert json.loads(record.read_text())["status"] == "finished"
 
 
 def _open_files() -> list[Path]:

@@ -14,7 +14,8 @@ from harness.agent import Transition
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, CheckpointError
-from harness.running.train import Trainer, TrainSpec, read_train_log
+from harness.running.train import Trainer, TrainSpec
+from harness.running.train_log import read_train_log
 from harness.testing import SUITE
 
 
@@ -160,16 +161,3 @@ def test_an_agent_that_raises_is_named_with_the_place(tmp_path: Path, method: st
 def test_checkpoints_keep_their_distance(tmp_path: Path) -> None:
     train(tmp_path, Diary(), checkpoint_sec=3600)
     assert not (tmp_path / "checkpoints").exists()
-
-
-def test_tensorboard_shows_the_curves(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    train(tmp_path, Diary(), train_frames=100, curve_every_frames=50, curve_episodes=1)
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert set(events.Tags()["scalars"]) == {"train/episode_return", "train/loss", "curve/episode_return"}
-    assert [event.step for event in events.Scalars("train/episode_return")] == [50, 100]
-    log = [line for line in read_train_log(tmp_path / "train.jsonl") if "episode_return" in line]
-    values = [event.value for event in events.Scalars("train/episode_return")]
-    np.testing.assert_allclose(values, [line["episode_return"] for line in log], rtol=1e-6)
