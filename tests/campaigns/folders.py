@@ -1,4 +1,4 @@
-"""Two folders compared whole, but for the time of day."""
+"""Two folders compared whole, but for the time of day and what was committed meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-TIMES = ("started", "updated")  # of a record
+OF_THE_MOMENT = ("started", "updated", "code_commit")  # in a record
 
 
 def snapshot(folder: Path) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
 
 def _contents(path: Path) -> Any:
     if path.name == "record.json":
-        return {key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES}
+        return {key: value for key, value in json.loads(path.read_text()).items() if key not in OF_THE_MOMENT}
     if path.name == "train.jsonl":
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         return [{key: value for key, value in line.items() if key != "elapsed_sec"} for line in lines]
