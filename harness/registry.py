@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
 from harness.policy import as_policy
+from harness.search_path import append_current_folder
 from harness.spec import Suite
 
 if TYPE_CHECKING:
@@ -79,13 +80,13 @@ def _from_outside(name: str, kind: str) -> Any:
         raise UsageError(f"{kind.capitalize()} '{name}' is not of the form package.module:ATTRIBUTE.")
     module = _import_outside(module_name, kind)
     if not hasattr(module, attribute):
+        _check_not_another(module, Path.cwd())
         raise unknown(f"attribute of {module_name}", attribute, [n for n in vars(module) if not n.startswith("_")])
     return getattr(module, attribute)
 
 
 def _import_outside(module_name: str, kind: str) -> ModuleType:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # a user's own file lies where the command is given
+    append_current_folder()  # a user's own file lies where the command is given
     try:
         found = importlib.util.find_spec(module_name)
     except ModuleNotFoundError:
@@ -97,6 +98,18 @@ def _import_outside(module_name: str, kind: str) -> ModuleType:
     except Exception as error:
         # A user's own file may fail in any way while it is imported; the sentence must say that it was that file.
         raise UsageError(f"Module '{module_name}' cannot be imported ({type(error).__name__}: {error}).") from error
+
+
+def _check_not_another(module: ModuleType, folder: Path) -> None:
+    """Refuses a module of another place where the folder has one of the same name."""
+    top, _, _ = module.__name__.partition(".")
+    here = [path for path in (folder / f"{top}.py", folder / top / "__init__.py") if path.is_file()]
+    origin = getattr(module, "__file__", None)
+    if here and (origin is None or not Path(origin).resolve().is_relative_to(folder.resolve())):
+        raise UsageError(
+            f"'{module.__name__}' is {origin or 'a part of Python'}, which is found before {here[0]}: give yours "
+            "another name."
+        )
 
 
 def _acting_only(name: str, policy: Any) -> AgentSpec:

@@ -157,7 +157,7 @@ def draw(backend: str, timeout_sec: float = TIMEOUT_SEC) -> Drawing:
 
 def _ask(code: str, environment: dict[str, str], timeout_sec: float) -> dict[str, Any]:
     """Runs code that prints one JSON object; a crash or hang becomes `{"problem": one line}`."""
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-P", "-c", code]  # -P: nothing of the current folder is imported
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_sec)
     except subprocess.TimeoutExpired:

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from harness.errors import HarnessError, WorkError
+from harness.search_path import restore, starting_python
 
 MAX_TRIES = 3  # a job whose worker died or hung this often is given up
 
@@ -134,8 +135,9 @@ class WorkerPool:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
-        process.start()
+        with starting_python() as safe_path:
+            process = context.Process(target=_serve, args=(theirs, os.getpid(), safe_path), daemon=True)
+            process.start()
         theirs.close()
         worker = _Worker(process, ours)
         self._workers.append(worker)
@@ -174,8 +176,9 @@ class WorkerPool:
         self._workers.remove(worker)
 
 
-def _serve(pipe: Connection, parent: int) -> None:
+def _serve(pipe: Connection, parent: int, safe_path: str | None) -> None:
     """The life of a worker: jobs come in, messages and results go out, and it dies with its parent."""
+    restore(safe_path)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     _die_with_parent(parent)
     while True:

@@ -65,6 +65,16 @@ def test_what_cannot_act_is_refused(attribute: str, own_file: str) -> None:
         load_agent(f"{own_file}:{attribute}")
 
 
+def test_a_file_that_another_module_hides_is_named(own_file: str, tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("policy = len\n")
+    with pytest.raises(
+        UsageError, match=r"^'colorsys' is .*/colorsys\.py, which is found before .*: give yours another"
+    ):
+        load_agent("colorsys:policy")
+    with pytest.raises(UsageError, match=r"^Unknown attribute of wave 'policy'"):
+        load_agent("wave:policy")
+
+
 def test_policies_are_taken_as_they_are() -> None:
     class Acting:
         def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
