@@ -55,7 +55,8 @@ class TrainLog:
         with disk_errors(str(self._path)):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
-            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed in close())
+            # Without a buffer: one would try again at the end what had failed, behind the half that was written.
+            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 (closed in close())
         with disk_errors(str(self._folder / TENSORBOARD_FOLDER)):
             self._curves = CurveWriter(self._folder / TENSORBOARD_FOLDER, time.time() - elapsed_sec)
             for line in kept:
@@ -69,8 +70,7 @@ class TrainLog:
         """
         line = {**counters, **{name: float(value) for name, value in (scalars or {}).items()}, **more}
         with disk_errors(str(self._path)):
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            self._append(json.dumps(line).encode() + b"\n")
         with disk_errors(str(self._folder / TENSORBOARD_FOLDER)):
             self._show(line)
 
@@ -78,6 +78,10 @@ class TrainLog:
         for file in (self._file, self._curves):
             with contextlib.suppress(OSError):  # each line was flushed, or said why not
                 file.close()
+
+    def _append(self, line: bytes) -> None:
+        while line:  # a disk about to be full takes a part, and refuses the next
+            line = line[self._file.write(line) :]
 
     def _show(self, line: Mapping[str, Any]) -> None:
         if "curve_returns" in line:

@@ -24,11 +24,14 @@ def snapshot(folder: Path) -> dict[str, Any]:
 
 
 def _contents(path: Path) -> Any:
-    if path.name == "record.json":
-        return {key: value for key, value in json.loads(path.read_text()).items() if key not in OF_THE_MOMENT}
-    if path.name == "train.jsonl":
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return [{key: value for key, value in line.items() if key != "elapsed_sec"} for line in lines]
+    try:
+        if path.name == "record.json":
+            return {key: value for key, value in json.loads(path.read_text()).items() if key not in OF_THE_MOMENT}
+        if path.name == "train.jsonl":
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            return [{key: value for key, value in line.items() if key != "elapsed_sec"} for line in lines]
+    except ValueError:  # torn: another one, whatever is in it
+        pass
     return path.read_bytes()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -90,15 +92,39 @@ def test_a_full_disk_is_one_sentence(full: str, tmp_path: Path) -> None:
     threads = threading.active_count()
     log = TrainLog(tmp_path)
     log.open(0, 0.0)
-    disk = open("/dev/full", "w" if full == LOG_FILE else "wb")  # noqa: SIM115 (the log closes it)
+    disk: Any = open("/dev/full", "wb", buffering=0 if full == LOG_FILE else -1)  # noqa: SIM115 (the log closes it)
     if full == LOG_FILE:
-        log._file = disk  # type: ignore[assignment]
+        log._file = disk
     else:
         log._curves._records._writer = disk
     with pytest.raises(WorkError, match=f"Cannot write .*{full}: the disk is full"):
         log.write(counters(50), {"loss": 1.0})
     log.close()
     assert threading.active_count() == threads  # a thread of TensorBoard's would print a traceback of its own
+
+
+def test_a_line_that_was_refused_halfway_is_none(tmp_path: Path) -> None:
+    write(tmp_path, 50)
+    log = TrainLog(tmp_path)
+    log.open(50, 5.0)
+    file = log._file
+
+    class Failing:
+        def write(self, line: bytes) -> int:
+            if len(line) < 40:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return file.write(line[: len(line) // 2])
+
+        def close(self) -> None:
+            file.close()
+
+    log._file = Failing()  # type: ignore[assignment]
+    with pytest.raises(WorkError, match="Input/output error"):
+        log.write(counters(100), {"loss": 1.0})
+    log.close()
+    assert [line["num_frames"] for line in read_train_log(tmp_path / LOG_FILE)] == [50, 50]
+    write(tmp_path, 100, resume_at=50)
+    assert [line["num_frames"] for line in read_train_log(tmp_path / LOG_FILE)] == [50, 50, 100, 100]
 
 
 def test_a_folder_that_users_keep_beside_is_left_alone(tmp_path: Path) -> None:
