@@ -153,7 +153,8 @@ class AgentSpec:
     learns: bool = True
     ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     min_frame_stack: int = 1  # pictures an observation must hold
-    min_image_size: int = 1  # pixels, height and width of a picture
+    min_image_size: int = 1  # pixels, height and width of a picture; see `smallest_image`
+    image_size: int | None = None  # pixels, where its protocol has pictures of another size than the suite's
     published_names: tuple[str, ...] = ()  # how results/published calls it
     task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
     preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above
@@ -176,6 +177,11 @@ class AgentSpec:
         if not self.ready_made:
             return maker(context, config)
         return as_policy(maker(context) if isinstance(maker, type) else maker)
+
+    def smallest_image(self, config: Config) -> int:
+        """Least height and width of a picture, pixels; some agents' depends on the configuration."""
+        own: int | None = getattr(config, "min_image_size", None)
+        return self.min_image_size if own is None else own
 
     def required_assets(self, config: Config) -> tuple[str, ...]:
         """Names of third-party files the agent needs with this configuration."""

@@ -357,6 +357,8 @@ def _plan_task(
 ) -> TaskPlan:
     given, protocol_settings = split_settings(options.settings)
     protocol = suite.protocol.for_task(task)
+    if agent.image_size is not None:  # rows name it, and what was measured on pictures of two sizes shares no cell
+        protocol = protocol.replace(task, "image_size", agent.image_size)
     for name, value in protocol_settings.items():
         protocol = protocol.replace(task, name, value)
     if protocol.frame_stack < agent.min_frame_stack:
@@ -364,17 +366,17 @@ def _plan_task(
             f"Agent {agent.name} needs at least {agent.min_frame_stack} stacked frames and {suite.name} has "
             f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.min_frame_stack + 1}."
         )
-    if protocol.image_size < agent.min_image_size:
-        raise UsageError(
-            f"Agent {agent.name} needs pictures of at least {agent.min_image_size} pixels a side, not "
-            f"{protocol.image_size}; another protocol is --set protocol.image_size={agent.min_image_size}."
-        )
     published = protocol.train_frames[task]
     frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)
     source = _any_policy(policies, task)
     if source:
         frames = source.record.train_frames
     config = make_config(agent, task, preset.name, given, source.record.config if source else {})
+    if protocol.image_size < (smallest := agent.smallest_image(config)):
+        raise UsageError(
+            f"Agent {agent.name} needs pictures of at least {smallest} pixels a side, not "
+            f"{protocol.image_size}; another protocol is --set protocol.image_size={smallest}."
+        )
     if source:
         _check_trained_for(source, protocol, task, options.profile)
     elif agent.learns:

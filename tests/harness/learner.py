@@ -132,6 +132,19 @@ DYING = AgentSpec(
 )
 
 
+class PickyConfig(LearnerConfig):
+    """How small a picture may be depends on a setting."""
+
+    depth: int = Field(2, ge=1)
+
+    @property
+    def min_image_size(self) -> int:
+        return 10 * self.depth
+
+
+PICKY = replace(AGENT, name="picky", config=PickyConfig, image_size=30)  # its pictures are not the suite's
+
+
 class Recorder:
     """Acts with zeros and notes for every episode what it saw first and what it was told."""
 

@@ -12,6 +12,7 @@ from harness.running.plan import RunOptions, choose_device, make_config, make_pl
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
+PICKY = "tests.harness.learner:PICKY"
 
 
 def options(**changes: object) -> RunOptions:
@@ -97,6 +98,15 @@ def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
     assert not hashes() & hashes(settings=["rate=0.5"])
 
 
+def test_an_agent_of_another_picture_size_gets_it_unless_the_user_has_one() -> None:
+    def sizes(**changes: object) -> set[int]:
+        return {task.protocol.image_size for task in make_plan(options(**changes)).tasks}
+
+    assert sizes() == {24}
+    assert sizes(agent=PICKY) == {30}
+    assert sizes(agent=PICKY, settings=["protocol.image_size=48"]) == {48}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -139,6 +149,7 @@ def test_config_hash_covers_settings_and_budget_not_the_protocol() -> None:
         ({"episodes": 2**40}, "at most"),
         ({"agent": "pieg", "settings": ["protocol.frame_stack=1"]}, "at least 2 stacked frames"),
         ({"agent": "drqv2", "settings": ["protocol.image_size=14"]}, "pictures of at least 15 pixels a side, not 14"),
+        ({"agent": PICKY, "settings": ["depth=4"]}, "pictures of at least 40 pixels a side, not 30"),
         ({"checkpoint": Path("/no/such/place")}, "no checkpoint"),
         ({"checkpoint": Path(__file__)}, "is a file"),
         ({"checkpoint": Path(__file__).parent}, "holds no policy"),
