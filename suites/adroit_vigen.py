@@ -69,7 +69,7 @@ def _settings(level: Literal["easy", "hard"]) -> tuple[Setting, ...]:
 
 SUITE = Suite(
     name="adroit_vigen",
-    version=3,
+    version=4,
     domain=adroit.DOMAIN,
     axes=AXES,
     tasks=TASKS,

@@ -9,7 +9,7 @@ from harness.suites.shifts.video import VideoBackground
 
 SUITE = Suite(
     name="video_hard",
-    version=1,
+    version=2,
     domain=dmcontrol.DOMAIN,
     axes=AXES,
     tasks=dmcontrol.TASKS,

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.assets.resize import resize
 from harness.assets.store import cache_folder
 from harness.errors import CorruptAssetError
 
-CACHE_VERSION = 1  # raise when decoding or resizing changes a value
+CACHE_VERSION = 2  # raise when decoding or resizing changes a value
 DIGEST_BYTES = hashlib.sha256().digest_size
 RESIZE_BATCH = 32  # frames resized at once: bounds memory, moves no value
 
@@ -81,27 +82,6 @@ def iterate(path: Path) -> Iterator[np.ndarray]:
         raise CorruptAssetError(f"'{path}' is not a complete video ({error}). Run: harness assets verify") from error
     if not complete:
         raise CorruptAssetError(f"'{path}' breaks off after {num_frames} video frames. Run: harness assets verify")
-
-
-def resize(frames: np.ndarray, size: int) -> np.ndarray:
-    """Resizes as DMC-GB does: bilinear in float32, half-pixel centres, no antialiasing, truncated to bytes.
-
-    Args:
-      frames: uint8 (N, H, W, 3).
-      size: height and width wanted, pixels.
-    Returns:
-      uint8 (N, size, size, 3).
-    """
-    import torch
-    from torch.nn.functional import interpolate
-
-    resized = np.empty((len(frames), size, size, 3), np.uint8)
-    for start in range(0, len(frames), RESIZE_BATCH):
-        batch = torch.from_numpy(frames[start : start + RESIZE_BATCH]).permute(0, 3, 1, 2)
-        # The order of operations is the published one: /255, resize, *255, truncate.
-        small = interpolate(batch.float() / 255.0, size=(size, size), mode="bilinear", align_corners=False)
-        resized[start : start + RESIZE_BATCH] = (small * 255.0).byte().permute(0, 2, 3, 1).numpy()
-    return resized
 
 
 def _decode_small(path: Path, size: int) -> np.ndarray:

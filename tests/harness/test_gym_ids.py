@@ -64,7 +64,7 @@ def test_other_libraries_make_environments_by_id(imports: str, prefix: str) -> N
     code = f"""
 {imports}
 from gymnasium.envs.registration import _find_spec  # what gymnasium.make does first
-spec = _find_spec("{prefix}harness/video_hard-walker_walk-v1")
+spec = _find_spec("{prefix}harness/video_hard-walker_walk-v2")
 print(spec.kwargs)
 import sys
 print([name for name in ("torch", "mujoco") if name in sys.modules])

@@ -173,7 +173,7 @@ def test_protocol_of_adroit_distractors() -> None:
 
 def test_protocol_of_adroit_vigen() -> None:
     tasks = ("door", "hammer", "pen")
-    assert (VIGEN.tasks, VIGEN.all_tasks, VIGEN.version) == (tasks, tasks, 3)
+    assert (VIGEN.tasks, VIGEN.all_tasks, VIGEN.version) == (tasks, tasks, 4)
     assert asdict(VIGEN.protocol) == {
         "action_repeat": {"door": 2, "hammer": 2, "pen": 2},
         "train_frames": {"door": 1_000_000, "hammer": 1_000_000, "pen": 2_000_000},

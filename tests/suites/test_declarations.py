@@ -36,12 +36,12 @@ STAND_INS = AssetStore([], allow_stand_ins=True)
 
 # DMC-GB's tasks with the budgets of PIE-G's task files ("easy" and "medium"), in frames.
 DMC_FRAMES = {
-    "walker_walk": 1_100_000,
-    "walker_stand": 1_100_000,
-    "cartpole_swingup": 1_100_000,
-    "ball_in_cup_catch": 1_100_000,
-    "finger_spin": 1_100_000,
-    "cheetah_run": 3_100_000,
+    "walker_walk": 1_000_000,
+    "walker_stand": 1_000_000,
+    "cartpole_swingup": 1_000_000,
+    "ball_in_cup_catch": 1_000_000,
+    "finger_spin": 1_000_000,
+    "cheetah_run": 3_000_000,
 }
 PIEG = {"repeat": 2, "stack": 3, "size": 84, "control_steps": 1000, "episodes": 100, "offset": 42, "metric": "return"}
 
@@ -85,7 +85,7 @@ def test_colours_that_stand_in_have_the_published_spread() -> None:
 @pytest.mark.parametrize(("split", "num_videos"), [("easy", 10), ("hard", 100)])
 def test_video(split: str, num_videos: int) -> None:
     suite = load_suite(f"video_{split}")
-    assert (suite.version, suite.tasks, suite.published_suite) == (1, tuple(DMC_FRAMES), "dmcgb")
+    assert (suite.version, suite.tasks, suite.published_suite) == (2, tuple(DMC_FRAMES), "dmcgb")
     assert measured(suite) == PIEG
     assert suite.protocol.train_frames == DMC_FRAMES
     check_settings(suite, {f"video_{split}": [("VideoBackground", {"split": split})]})
@@ -162,7 +162,7 @@ def test_distracting_cs() -> None:
     suite = load_suite("distracting_cs")
     assert (suite.version, suite.tasks, suite.published_suite) == (1, (*DMC_FRAMES, "reacher_easy"), None)
     assert measured(suite) == PIEG
-    assert suite.protocol.train_frames == {**DMC_FRAMES, "reacher_easy": 3_100_000}
+    assert suite.protocol.train_frames == {**DMC_FRAMES, "reacher_easy": 3_000_000}
     shifts = ("DistractingBackground", "DistractingCamera", "DistractingColor")
     intensities = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
     check_settings(suite, {f"distracting_{c:g}": [(name, {"intensity": c}) for name in shifts] for c in intensities})
@@ -224,7 +224,7 @@ def test_jaco_deformed() -> None:
     suite = load_suite("jaco_deformed")
     assert (suite.version, suite.tasks) == (2, ("reach_duplo", "lift_brick", "place_brick"))
     assert measured(suite) == {**PIEG, "control_steps": 250}
-    assert set(suite.protocol.train_frames.values()) == {3_100_000}
+    assert set(suite.protocol.train_frames.values()) == {3_000_000}
     arm, target = ("DeformedArm", {"amount": 1.0}), ("DeformedTarget", {"scale": 1.8})
     check_settings(suite, {"deformed_arm": [arm], "deformed_target": [target], "deformed_both": [arm, target]})
     assert deformed_shapes.ARM_SCALES == {

@@ -212,7 +212,7 @@ def test_wrong_names_are_errors() -> None:
 def test_protocol_is_the_published_one() -> None:
     assert set(PROTOCOL.action_repeat) == set(PROTOCOL.train_frames) == set(TASKS)
     assert set(PROTOCOL.action_repeat.values()) == {2}
-    assert PROTOCOL.train_frames["cheetah_run"] == 3_100_000
-    assert {PROTOCOL.train_frames[task] for task in TASKS if task != "cheetah_run"} == {1_100_000}
+    assert PROTOCOL.train_frames["cheetah_run"] == 3_000_000
+    assert {PROTOCOL.train_frames[task] for task in TASKS if task != "cheetah_run"} == {1_000_000}
     assert (PROTOCOL.frame_stack, PROTOCOL.image_size, PROTOCOL.episode_frames) == (3, 84, 1000)
     assert (PROTOCOL.eval_episodes, PROTOCOL.eval_seed_offset) == (100, 42)
