@@ -50,6 +50,10 @@ class Policy(Protocol):
     (`seed`, `episode`) name it. Which setting it shows is never told: who is measured zero-shot must not know it, and a
     final evaluation is the same in all settings of a suite. A policy that draws at random seeds itself from the
     episode's name, so that an action never depends on which episodes ran before.
+
+    A policy that has no `begin_episode` but a `reset` that takes a call without arguments is reset there instead: one
+    that keeps something from step to step (a recurrent state, a count) starts every episode afresh. What has neither
+    must not remember anything.
     """
 
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:

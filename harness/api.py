@@ -166,6 +166,7 @@ def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, ep
         num_frames=result.num_frames,
         shift_json=canonical_json(result.shift),
         first_pixels=result.first_pixels,
+        trajectory=result.trajectory,
         gl_renderer=env.simulation.renderer_name(),
     )
 

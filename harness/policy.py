@@ -1,8 +1,9 @@
-"""What may act: an object with `act`, or a plain function."""
+"""What may act, an object with `act` or a plain function, and how it is told that an episode begins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import UsageError
@@ -17,8 +18,37 @@ class FunctionPolicy:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
 
+    @property
+    def owner(self) -> Any:
+        """What keeps the memory there may be: the object whose method it is, else the callable itself."""
+        return self._function.__self__ if inspect.ismethod(self._function) else self._function
+
     def act(self, observations: Any, *, explore: bool) -> Any:
         return self._function(observations)
+
+
+def starter(policy: Any, facts: Mapping[str, Any]) -> tuple[str, Callable[[], object]] | None:
+    """How a policy learns that an episode begins: the name of its method, and the call; None if it has neither.
+
+    That is `begin_episode(**facts)` where there is one, else `reset()`, the convention of most libraries, where it
+    takes a call without arguments (that of a recurrent network may want a batch size, and then means something else).
+    """
+    owner = policy.owner if isinstance(policy, FunctionPolicy) else policy
+    begin, reset = getattr(owner, "begin_episode", None), getattr(owner, "reset", None)
+    if callable(begin):
+        return "begin_episode", lambda: begin(**facts)
+    if callable(reset) and takes_no_arguments(reset):
+        return "reset", reset
+    return None
+
+
+def takes_no_arguments(function: Callable[..., Any]) -> bool:
+    """Whether a callable can be called without arguments; False where it does not tell."""
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def as_policy(policy: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Row:
     gl_renderer: str
     code_revision: str
     first_pixels: str  # SHA-256 of the first observation's bytes, first 16 hex digits
+    trajectory: str  # SHA-256 of all observations, actions and rewards in their order, first 16 hex digits
 
 
 COLUMNS = tuple(f.name for f in fields(Row))

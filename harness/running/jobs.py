@@ -203,6 +203,7 @@ def evaluate(job: EvaluateJob, report: Report) -> None:
             "num_frames": result.num_frames,
             "shift_json": canonical_json(result.shift),
             "first_pixels": result.first_pixels,
+            "trajectory": result.trajectory,
             "gl_renderer": env.simulation.renderer_name(),
             "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
         }

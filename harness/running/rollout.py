@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import AgentError, HarnessError
-from harness.policy import PREDICTING
+from harness.policy import PREDICTING, starter
 
 if TYPE_CHECKING:
     from harness.agent import Phase, Policy
@@ -32,6 +32,7 @@ class EpisodeResult:
     num_frames: int
     shift: dict[str, Any]
     first_pixels: str  # SHA-256 of the first observation, first 16 hex digits
+    trajectory: str  # SHA-256 of all observations, actions and rewards, first 16 hex digits
 
 
 def batch_of_one(observation: Any) -> Any:
@@ -74,8 +75,8 @@ def agent_errors(method: str, where: str) -> Iterator[None]:
     """
     try:
         yield
-    except HarnessError:
-        raise
+    except HarnessError as error:  # such as a missing file, with the command that gets it
+        raise type(error)(f"{where[:1].upper()}{where[1:]}: {error.args[0] if error.args else ''}") from error
     except Exception as error:
         # Agents from outside may raise anything; the reader must learn that it was the agent.
         raise AgentError(f"The agent raised {type(error).__name__} in {method}() ({where}): {error}") from error
@@ -91,12 +92,19 @@ def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bo
         raise AgentError(f"The agent {error} ({where}).") from error
 
 
+def place(phase: Phase, episode: int, step: int) -> str:
+    """Where in the work an agent is, for a sentence."""
+    during = {"train": "training, ", "curve": "evaluation during training, ", "evaluation": ""}[phase]
+    return f"{during}episode {episode}, step {step}"
+
+
 def start_episode(policy: Policy, *, phase: Phase, seed: int, episode: int) -> None:
-    """Tells a policy that wants to know (`begin_episode`) that an episode starts; raises as `agent_errors`."""
-    hook = getattr(policy, "begin_episode", None)
-    if hook is not None:
-        with agent_errors("begin_episode", f"episode {episode}"):
-            hook(phase=phase, seed=seed, episode=episode)
+    """Tells a policy that an episode starts, see `harness.policy.starter`; raises as `agent_errors`."""
+    found = starter(policy, {"phase": phase, "seed": seed, "episode": episode})
+    if found is not None:
+        method, call = found
+        with agent_errors(method, place(phase, episode, 0)):
+            call()
 
 
 def play_episode(
@@ -121,13 +129,14 @@ def play_episode(
       AgentError: if the policy raises or returns an action that breaks the contract.
     """
     observation, info = env.reset(seed=seed, options={"episode": episode})
-    digest = first_pixels_digest(observation)
+    first_pixels, trajectory = first_pixels_digest(observation), Trajectory(observation)
     start_episode(policy, phase=phase, seed=seed, episode=episode)
     shape = env.action_space.shape or ()
     shift, episode_return, step, over = info["shift"], 0.0, 0, False
     while not over:
-        action = act(policy, observation, shape, explore=False, where=f"episode {episode}, step {step}")
+        action = act(policy, observation, shape, explore=False, where=place(phase, episode, step))
         observation, reward, terminated, truncated, info = env.step(action)
+        trajectory.add(action, reward, observation)
         episode_return += reward
         step += 1
         over = terminated or truncated
@@ -140,8 +149,32 @@ def play_episode(
         num_steps=step,
         num_frames=info["num_frames"],
         shift=shift,
-        first_pixels=digest,
+        first_pixels=first_pixels,
+        trajectory=trajectory.digest(),
     )
+
+
+class Trajectory:
+    """A digest of what passed between policy and environment: equal exactly where nothing differed."""
+
+    def __init__(self, observation: Any) -> None:
+        self._digest = hashlib.sha256()
+        self._see(observation)
+
+    def add(self, action: np.ndarray, reward: float, observation: Any) -> None:
+        """Takes in one step."""
+        self._digest.update(action.tobytes())
+        self._digest.update(np.float64(reward).tobytes())
+        self._see(observation)
+
+    def digest(self) -> str:
+        """The first 16 hex digits of the SHA-256."""
+        return self._digest.hexdigest()[:16]
+
+    def _see(self, observation: Any) -> None:
+        parts = observation if isinstance(observation, dict) else {"pixels": observation}
+        for _, array in sorted(parts.items()):
+            self._digest.update(np.ascontiguousarray(array).data)
 
 
 def first_pixels_digest(observation: Any) -> str:

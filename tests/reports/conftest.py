@@ -46,6 +46,7 @@ BASE = Row(
     gl_renderer="llvmpipe",
     code_revision="abc",
     first_pixels="feed",
+    trajectory="beef",
 )
 
 

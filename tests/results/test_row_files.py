@@ -25,7 +25,7 @@ from harness.results.row_files import (
     to_line,
     write_parquet,
 )
-from harness.results.rows import Row, canonical_json, to_dict
+from harness.results.rows import SCHEMA_VERSION, Row, canonical_json, to_dict
 from harness.results.store import RowStore, load_rows
 from tests.results.test_store import CELL, JSONL, PARQUET, fill, make_rows
 
@@ -128,14 +128,14 @@ def test_an_edited_line_is_named(change: dict[str, Any], tmp_path: Path) -> None
 def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
     table = pa.Table.from_pylist([to_dict(row) for row in make_rows(2)], schema=schema())
     pq.write_table(table.replace_schema_metadata({VERSION_KEY: b"99"}), tmp_path / PARQUET)
-    with pytest.raises(CorruptRowsError, match="its rows are of version 99, and this program reads 1"):
+    with pytest.raises(CorruptRowsError, match=f"its rows are of version 99, and this program reads {SCHEMA_VERSION}"):
         read_parquet(tmp_path / PARQUET)
 
 
 def test_edited_rows_of_a_complete_cell_are_refused(tmp_path: Path) -> None:
     rows = make_rows(2)
     edited = [rows[0], replace(rows[1], episode_return=999.0)]
-    metadata = {VERSION_KEY: b"1", DIGEST_KEY: rows_digest(rows).encode()}
+    metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), DIGEST_KEY: rows_digest(rows).encode()}
     table = pa.Table.from_pylist([to_dict(row) for row in edited], schema=schema())
     pq.write_table(table.replace_schema_metadata(metadata), tmp_path / PARQUET)
     with pytest.raises(CorruptRowsError, match="do not match their digest"):

@@ -52,6 +52,7 @@ ROW = Row(
     gl_renderer="llvmpipe",
     code_revision="abc",
     first_pixels="feed",
+    trajectory="beef",
 )
 CELL = ("walker_walk", "video_hard", 0)
 JSONL = "walker_walk+video_hard+seed0.jsonl"

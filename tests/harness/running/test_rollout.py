@@ -10,7 +10,7 @@ import pytest
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, MissingAssetError
-from harness.running.rollout import batch_of_one, check_action, first_pixels_digest, play_episode
+from harness.running.rollout import Trajectory, batch_of_one, check_action, first_pixels_digest, play_episode
 from harness.testing import SUITE
 
 
@@ -83,7 +83,7 @@ def test_errors_of_the_harness_pass_through_an_agent() -> None:
         def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
             raise MissingAssetError("Missing weights.")
 
-    with pytest.raises(MissingAssetError, match=r"^Missing weights\.$"):
+    with pytest.raises(MissingAssetError, match=r"^Episode 0, step 0: Missing weights\.$"):
         play_episode(dots(), Lacking(), seed=0, episode=0)
 
 
@@ -105,7 +105,7 @@ class Raising:
             raise KeyError("boom")
 
 
-@pytest.mark.parametrize(("method", "where"), [("begin_episode", "episode 4"), ("act", "episode 4, step 0")])
+@pytest.mark.parametrize(("method", "where"), [("begin_episode", "episode 4, step 0"), ("act", "episode 4, step 0")])
 def test_whatever_an_agent_raises_is_told_as_its_own_error(method: str, where: str) -> None:
     with pytest.raises(AgentError) as caught:
         play_episode(dots(), Raising(method), seed=0, episode=4)
@@ -121,3 +121,69 @@ def test_batches_and_digests_handle_dicts() -> None:
     }
     assert first_pixels_digest(both) == first_pixels_digest(pixels)
     assert first_pixels_digest(pixels) != first_pixels_digest(pixels + 1)
+
+
+class Remembering:
+    """Acts with how many steps it has seen since its `reset`."""
+
+    def __init__(self, action_size: int = 2) -> None:
+        self._size, self.steps = action_size, 0
+
+    def reset(self) -> None:
+        self.steps = 0
+
+    def act(self, observations: Any, *, explore: bool) -> np.ndarray:
+        self.steps += 1
+        return np.full((1, self._size), np.sin(0.3 * self.steps))
+
+
+def test_a_policy_with_memory_starts_every_episode_afresh() -> None:
+    env, policy = dots(), Remembering()
+    alone = [play_episode(env, Remembering(), seed=0, episode=episode) for episode in range(3)]
+    assert [play_episode(env, policy, seed=0, episode=episode) for episode in (2, 0, 1, 2)] == [
+        alone[episode] for episode in (2, 0, 1, 2)
+    ]
+    forgetful = {episode: result.episode_return for episode, result in enumerate(alone)}
+    assert len(set(forgetful.values())) == 3
+
+
+@pytest.mark.parametrize("method", ["begin_episode", "reset"])
+def test_an_error_at_the_start_names_episode_and_step(method: str) -> None:
+    policy = Remembering()
+    setattr(policy, method, lambda **_: 1 / 0)
+    with pytest.raises(AgentError, match=rf"raised ZeroDivisionError in {method}\(\) \(episode 4, step 0\)"):
+        play_episode(dots(), policy, seed=0, episode=4)
+
+
+def test_an_error_of_ours_that_a_policy_passes_on_says_where() -> None:
+    def missing(observations: Any, *, explore: bool) -> np.ndarray:
+        raise MissingAssetError("Missing weights. Run: harness assets fetch weights")
+
+    policy = Remembering()
+    policy.act = missing  # type: ignore[method-assign]
+    with pytest.raises(MissingAssetError, match=r"^Episode 4, step 0: Missing weights"):
+        play_episode(dots(), policy, seed=0, episode=4)
+
+
+def test_a_trajectory_tells_every_difference() -> None:
+    observation = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    step = (np.array([0.5], np.float32), 1.0, observation)
+
+    def digest(first: Any = observation, *steps: Any) -> str:
+        trajectory = Trajectory(first)
+        for one in steps:
+            trajectory.add(*one)
+        return trajectory.digest()
+
+    same = digest(observation, step)
+    assert same == digest(np.ascontiguousarray(observation[:]), step) == digest({"pixels": observation}, step)
+    others = [
+        digest(observation + 1, step),
+        digest(observation),
+        digest(observation, step, step),
+        digest(observation, (step[0], 0.0, observation)),
+        digest(observation, (-step[0], 1.0, observation)),
+        digest(observation, (step[0], 1.0, observation[::-1])),
+        digest({"pixels": observation, "proprio": np.zeros(1, np.float32)}, step),
+    ]
+    assert len({same, *others}) == len(others) + 1

@@ -154,7 +154,7 @@ def test_an_agent_that_raises_is_named_with_the_place(tmp_path: Path, method: st
     setattr(agent, method, fail)
     with pytest.raises(AgentError) as caught:
         train(tmp_path, agent)
-    where = "episode 0" if method == "begin_episode" else "training, episode 0, frame 0"
+    where = "training, episode 0, step 0" if method == "begin_episode" else "training, episode 0, frame 0"
     assert str(caught.value) == f"The agent raised KeyError in {method}() ({where}): 'boom'"
 
 
