@@ -58,6 +58,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self._num_steps = 0
         self._num_control_steps = 0
         self._running = False
+        self._closed = False
         self._recipe: dict[str, Any] | None = None  # arguments of `make_env`, for copies
         self._spec: EnvSpec | None = None
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (simulation.action_size,), np.float32)
@@ -102,6 +103,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         Raises:
           UsageError: if the episode number is negative, or an option is unknown.
         """
+        self._check_open()
         number = _episode_option(options)
         super().reset(seed=seed)
         if seed is not None:
@@ -124,8 +126,9 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
 
         Raises:
           ValueError: if the action has the wrong shape or is not finite.
-          RuntimeError: if the episode is over or was never started.
+          RuntimeError: if the episode is over or was never started, or the environment is closed.
         """
+        self._check_open()
         if not self._running:
             raise RuntimeError("The episode is over: call reset() before step().")
         action = np.asarray(action, dtype=np.float32)
@@ -150,14 +153,23 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
 
     def render(self) -> np.ndarray:
         """The newest picture as the agent sees it (its first camera), uint8 (H, W, 3)."""
+        self._check_open()
         if not self._stack:
             raise RuntimeError("There is no picture before reset().")
         return np.ascontiguousarray(self._stack[-1][:3].transpose(1, 2, 0))
 
     def close(self) -> None:
+        """Frees simulation and shifts; may be called again. Nothing else may be called after it."""
+        if self._closed:
+            return
+        self._closed = True
         for shift in reversed(self._shifts):
             shift.close()
         self.simulation.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("This environment is closed: make another one.")
 
     def _draw(self) -> np.ndarray:
         if self._black is not None:

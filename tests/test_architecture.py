@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -138,17 +137,6 @@ print("HEAVY", heavy)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
-
-
-def test_suites_are_listed_in_three_times_what_a_command_line_takes_anyway() -> None:
-    """Side by side, the fastest of each, so that what else the machine does matters little."""
-    commands = {"floor": ["-c", "import typer, rich.table"], "list": ["-m", "harness", "list", "suites"]}
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for name in [*commands] * 8:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, *commands[name]], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
-        seconds[name].append(time.perf_counter() - start)
-    assert min(seconds["list"]) <= 3 * min(seconds["floor"])
 
 
 def test_functions_are_short() -> None:

@@ -21,10 +21,10 @@ ALL_TASKS = (*TASKS, REACHER)
 # PIE-G evaluates every task with repeat 2. The default of DMC-GB's own code is 4 (SVEA's finger-spin used 2).
 ACTION_REPEAT = 2
 
-# What the published evaluation loads. PIE-G's task files (as DrQ-v2's) train "easy" tasks for 1.1M frames and "medium" ones
-# for 3.1M, but a snapshot is only kept where an episode ends at a multiple of 100,000 steps (gemcollector/PIE-G train.py),
-# and the generalization script takes the last: 500,000 steps and 1,500,000, with repeat 2 these. DMC-GB's own evaluation
-# loads the policy of 500,000 agent steps, too.
+# What the published evaluation loads. PIE-G's task files (as DrQ-v2's) train "easy" tasks for 1.1M frames and "medium"
+# ones for 3.1M, but a snapshot is only kept where an episode ends at a multiple of 100,000 steps (gemcollector/PIE-G
+# train.py), and the generalization script takes the last: 500,000 steps and 1,500,000, with repeat 2 these. DMC-GB's
+# own evaluation loads the policy of 500,000 agent steps, too.
 EASY_FRAMES = 1_000_000
 MEDIUM_FRAMES = 3_000_000
 

@@ -35,8 +35,8 @@ class MetaworldSimulation(DrawnSimulation):
 
     A shift may write any visual field of `model` before the episode starts, and in `before_render` also poses of lights
     and cameras in `data`, which each control step works out anew.
-    Pictures are upside down as MuJoCo sees them, as in the published code, which hands on OpenGL's rows from the
-    bottom: with `corner4` that is the way up in which the table lies under the robot.
+    Pictures have MuJoCo's rows in reverse, as in the published code, which hands on OpenGL's rows from the bottom. With
+    `corner4`, a camera on its head, the table then lies under the robot, and left and right are those of a mirror.
 
     An episode never ends by itself: success is remembered, and the published training goes on after it.
 

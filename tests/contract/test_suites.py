@@ -246,6 +246,10 @@ def test_an_episode_is_truncated_at_its_length_and_a_new_one_follows(suite: Suit
         with pytest.raises(RuntimeError, match="reset"):
             env.step(action)
     env.close()
+    for call in (env.reset, lambda: env.step(action), env.render):  # or it would go on with other pictures
+        with pytest.raises(RuntimeError, match="This environment is closed"):
+            call()
+    env.close()
 
 
 @pytest.mark.render

@@ -223,3 +223,14 @@ def test_a_copy_is_a_twin_at_the_start_of_the_episode(copied: Callable[[PixelEnv
 def test_an_environment_put_together_by_hand_is_not_copied() -> None:
     with pytest.raises(TypeError, match="make another one"):
         copy.deepcopy(counting())
+
+
+def test_a_closed_environment_does_nothing_more() -> None:
+    env = made()
+    env.reset(seed=0)
+    env.close()
+    env.close()
+    calls = (env.reset, lambda: env.step(np.zeros(env.action_space.shape, np.float32)), env.render)
+    for call in calls:
+        with pytest.raises(RuntimeError, match="This environment is closed: make another one"):
+            call()

@@ -22,7 +22,7 @@ from harness.spec import Suite
 from harness.suites.domains import dmcontrol, metaworld, metaworld_drawerworld
 from harness.suites.shifts import (
     camera_turn,
-    color,
+    color_table,
     deformed_shapes,
     distracting_color,
     projector_video,
@@ -74,9 +74,13 @@ def test_color(level: str) -> None:
 
 def test_colours_that_stand_in_have_the_published_spread() -> None:
     """Around dm_control's stock colours; the spreads are the middles of the published tables' ranges."""
-    assert (color.NUM_COLORS, color.GRID_STEP) == (100, 0.1)
-    assert color.STOCK == {"grid_rgb1": (0.1, 0.2, 0.3), "self_rgb": (0.7, 0.5, 0.3), "skybox_rgb": (0.4, 0.6, 0.8)}
-    assert color.SPREAD == {
+    assert (color_table.NUM_COLORS, color_table.GRID_STEP) == (100, 0.1)
+    assert color_table.STOCK == {
+        "grid_rgb1": (0.1, 0.2, 0.3),
+        "self_rgb": (0.7, 0.5, 0.3),
+        "skybox_rgb": (0.4, 0.6, 0.8),
+    }
+    assert color_table.SPREAD == {
         "easy": {"grid_rgb1": 0.09, "self_rgb": 0.1, "skybox_rgb": 0.1},
         "hard": {"grid_rgb1": 0.17, "self_rgb": 0.19, "skybox_rgb": 0.19},
     }

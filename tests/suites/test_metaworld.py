@@ -168,6 +168,30 @@ def test_pictures_are_flipped_and_show_the_goal_where_it_is(task: str) -> None:
     simulation.close()
 
 
+@pytest.mark.render
+def test_the_picture_is_the_published_mirror_image() -> None:
+    """The goal, moved along one axis at a time, goes where the published array has it: rows reversed, columns not.
+
+    The camera stands beyond the table, looks along -x and stands on its head: its own right is -y.
+    """
+    simulation = make_metaworld("push", 112)
+    simulation.begin_episode(2, 0)
+    site = simulation.model.site("goal")
+    start, moved = site.pos.copy(), {}
+    for name, offset in {"here": (0, 0, 0), "+x": (0.08, 0, 0), "+y": (0, 0.08, 0), "+z": (0, 0, 0.08)}.items():
+        site.pos[:] = start + offset
+        mujoco.mj_forward(simulation.model, simulation.data)
+        moved[name] = where(green(simulation.render()))
+    right = simulation.data.camera(metaworld.CAMERA).xmat.reshape(3, 3)[:, 0]
+    assert right[1] < -0.8
+    row, column = moved.pop("here")
+    steps = {name: (place[0] - row, place[1] - column) for name, place in moved.items()}
+    assert steps["+x"][0] > 3  # down
+    assert steps["+z"][0] < -3  # up
+    assert steps["+y"][1] < -3  # left, where somebody at the camera would see it go right
+    simulation.close()
+
+
 SHIFTS = tuple(shift for setting in SUITE.settings for shift in setting.shifts)
 
 
