@@ -17,8 +17,8 @@ from harness.policy import as_policy
 from harness.registry import load_suite
 from harness.results.rows import Row, canonical_json, short_hash, to_dict
 from harness.running import provenance
-from harness.running.plan import MAX_SEED
 from harness.running.rollout import play_episode
+from harness.running.seeds import MAX_SEED
 from harness.shift_settings import add_shifts
 from harness.spec import Protocol, Setting, Suite
 

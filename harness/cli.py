@@ -82,7 +82,8 @@ def run_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
     """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
-    from harness.running.plan import RunOptions, make_plan
+    from harness.running.plan import RunOptions
+    from harness.running.planning import make_plan
 
     if checkpoint_sec is not None and not checkpoint_sec >= 0:
         raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
@@ -113,7 +114,8 @@ def run_command(
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
     from harness.results.store import RowStore
-    from harness.running.run import execute, mixed_code
+    from harness.running.mixed_code import mixed_code
+    from harness.running.run import execute
 
     if not quiet:
         _announce(plan)
@@ -249,7 +251,7 @@ def preview_command(
     from harness.assets.store import AssetStore
     from harness.files import check_target
     from harness.registry import load_suite
-    from harness.running.plan import find_assets
+    from harness.running.asset_lookup import find_assets
     from harness.shift_settings import add_shifts
     from harness.spec import check_profile
 
@@ -352,8 +354,8 @@ def demos_collect(
     """Collect demonstrations of one task; goes on where it was stopped."""
     from harness.assets.store import AssetStore
     from harness.demos import collect_demos
+    from harness.files import check_writable
     from harness.registry import load_suite
-    from harness.running.plan import check_writable
     from harness.spec import check_profile
 
     chosen = load_suite(suite)

@@ -42,6 +42,23 @@ def disk_errors(what: str) -> Iterator[None]:
         raise WorkError(f"Cannot write {what}: {reason}. What was finished before is kept.") from error
 
 
+def check_writable(folder: Path) -> None:
+    """Checks that a folder exists or can be made, and can be written; makes nothing.
+
+    Raises:
+      UsageError: otherwise.
+    """
+    if not folder.name and folder != Path(folder.anchor or "."):
+        raise UsageError("--runs needs the name of a folder.")
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UsageError(f"Cannot keep runs in {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"Cannot keep runs in {folder}: {existing} cannot be written. Choose another with --runs.")
+
+
 def check_target(path: Path) -> None:
     """Checks before any work that a file can be written, by opening it; leaves what is there as it is.
 

@@ -17,7 +17,8 @@ from harness.files import disk_errors
 from harness.registry import load_agent, load_suite
 from harness.results.rows import Row, canonical_json
 from harness.running import provenance
-from harness.running.plan import TaskPlan, look_up
+from harness.running.asset_lookup import look_up
+from harness.running.plan import TaskPlan
 from harness.running.policies import load_policy_source, store_policy
 from harness.running.rollout import play_episode
 from harness.running.training_folder import has_policy, note_revision, remove_leftovers

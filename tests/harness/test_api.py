@@ -12,7 +12,8 @@ import harness
 import harness.registry
 from harness.errors import UsageError
 from harness.results.rows import COLUMNS
-from harness.running.plan import RunOptions, make_plan
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 from harness.running.run import execute
 from harness.testing import SUITE
 from tests.harness.learner import Recorder, told_by_setting

@@ -172,7 +172,7 @@ def test_quiet_is_not_silent_about_stand_ins(
 def test_a_run_of_two_codes_is_told_before_the_work(
     harness: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.running.run.mixed_code", lambda plan, store: f"delete {store.folder}")
+    monkeypatch.setattr("harness.running.mixed_code.mixed_code", lambda plan, store: f"delete {store.folder}")
     monkeypatch.setattr("harness.running.run.execute", lambda *_, **__: None)
     monkeypatch.setattr(cli, "_run_table", lambda *_: "table")
     _, _, err = harness(*RUN)

@@ -11,7 +11,8 @@ import pytest
 from harness.assets.store import AssetStore
 from harness.errors import CorruptAssetError, MissingAssetError, UsageError
 from harness.results.rows import Row
-from harness.running.plan import RunOptions, make_plan
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 from harness.running.run import execute
 
 SHORT = ("protocol.episode_frames=16",)

@@ -18,7 +18,8 @@ from harness.environment import make_env
 from harness.errors import UsageError
 from harness.registry import load_suite
 from harness.results.published import published_cell
-from harness.running.plan import RunOptions, make_plan
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 from harness.spec import Setting
 from harness.suites.domains import metaworld_drawerworld as drawerworld
 from harness.suites.domains.metaworld_protocol import DRAWERWORLD_TABLE

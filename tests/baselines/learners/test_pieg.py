@@ -16,7 +16,7 @@ from harness.assets.store import AssetStore
 from harness.baselines import pieg
 from harness.baselines.learners.pieg import PIEG
 from harness.errors import MissingAssetError, UsageError
-from harness.running.plan import make_config
+from harness.running.settings import make_config
 from tests.baselines.world import make_context, random_batch, small_backbone
 
 SMALL = {"feature_dim": 8, "hidden_dim": 16, "representation_dim": 16, "num_exploration_steps": 0}

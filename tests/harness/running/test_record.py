@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import WorkError
-from harness.running.plan import RunOptions, RunPlan, make_plan
+from harness.running.plan import RunOptions, RunPlan
+from harness.running.planning import make_plan
 from harness.running.record import RECORD_FILE, RunRecord
 
 

@@ -23,10 +23,13 @@ from harness.reading import seal
 from harness.registry import load_agent
 from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
+from harness.running.asset_lookup import look_up
 from harness.running.jobs import TrainJob, World, train
-from harness.running.plan import RunOptions, look_up, make_plan
+from harness.running.mixed_code import mixed_code
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 from harness.running.policies import find_policies, load_policy_source
-from harness.running.run import execute, mixed_code
+from harness.running.run import execute
 from harness.running.run_folder import locked
 from harness.running.train_log import read_train_log
 from tests.campaigns.folders import differences, snapshot

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent import AgentSpec, Config
 from harness.errors import CheckpointError, UsageError
-from harness.running.plan import RunOptions, choose_device, make_config, make_plan, parse_seeds, split_settings
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 
 DOTS = "harness.testing:SUITE"
 LEARNER = "tests.harness.learner:AGENT"
@@ -17,38 +17,6 @@ PICKY = "tests.harness.learner:PICKY"
 
 def options(**changes: object) -> RunOptions:
     return RunOptions(**{"suite": DOTS, "agent": LEARNER, "device": "cpu", **changes})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("3", (3,)), ("0-4", (0, 1, 2, 3, 4)), ("5,0,2-3,2", (0, 2, 3, 5)), (" 1 , 2 ", (1, 2))]
-)
-def test_seeds_are_read(text: str, seeds: tuple[int, ...]) -> None:
-    assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1;2", "0-99999999", "2147483648"])
-def test_wrong_seeds_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"[Ss]eeds"):
-        parse_seeds(text)
-
-
-def test_settings_are_split_and_typed() -> None:
-    agent, protocol = split_settings(["rate=0.5", "name=walk er", "flag=true", "protocol.action_repeat=4"])
-    assert agent == {"rate": 0.5, "name": "walk er", "flag": True}
-    assert protocol == {"action_repeat": 4}
-
-
-@pytest.mark.parametrize(
-    "pair", ["rate", "=3", "protocol.action_repeat=x", "protocol.size=3", "protocol.frame_stack=1.5"]
-)
-def test_wrong_settings_are_refused(pair: str) -> None:
-    with pytest.raises(UsageError):
-        split_settings([pair])
-
-
-def test_a_setting_given_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="twice"):
-        split_settings(["rate=1", "rate=2"])
 
 
 def test_presets_fill_budgets_and_options_win() -> None:
@@ -165,33 +133,9 @@ def test_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], w
 
 @pytest.mark.parametrize("changes", [{"episodes": 0}, {"workers": 0}, {"seeds": "x"}, {"settings": ["rate=7"]}])
 def test_numbers_are_checked_before_files(changes: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.running.plan.look_up", lambda *_: pytest.fail("looked a file up"))
+    monkeypatch.setattr("harness.running.asset_lookup.look_up", lambda *_: pytest.fail("looked a file up"))
     with pytest.raises(UsageError):
         make_plan(options(suite="color_hard", tasks=["walker_walk"], **changes))
-
-
-def test_settings_may_be_whole_numbers_and_lists() -> None:
-    class Listing(Config):
-        sizes: tuple[int, ...] = (1,)
-        rate: float = 0.5
-
-    spec = AgentSpec(name="listing", version=1, maker="", description="", source="", config=Listing)
-    config = make_config(spec, "t", "quick", {"sizes": [3, 4], "rate": 1}, {})
-    assert (config.sizes, config.rate) == ((3, 4), 1.0)  # type: ignore[attr-defined]
-    assert spec.configure(config.model_dump(mode="json")) == config
-    for wrong in ({"sizes": [3, True]}, {"sizes": 3}, {"sizes": "34"}, {"rate": "1"}):
-        with pytest.raises(UsageError, match=f"Agent listing: '{next(iter(wrong))}"):
-            make_config(spec, "t", "quick", wrong, {})
-
-
-def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.running.plan._num_cuda_devices", lambda: 0)
-    with pytest.raises(UsageError, match="no CUDA device"):
-        choose_device("cuda")
-    assert choose_device("auto") == "cpu"
-    monkeypatch.setattr("harness.running.plan._num_cuda_devices", lambda: 2)
-    assert choose_device("auto") == choose_device("cuda") == "cuda"
-    assert choose_device("cpu") == "cpu"
 
 
 def test_a_record_that_is_not_json_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""From what the user asked to a checked, frozen plan: every wrong name, number or combination ends here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from harness.agent import AgentSpec
+from harness.assets.store import AssetStore
+from harness.errors import CheckpointError, UsageError
+from harness.files import check_writable
+from harness.registry import load_agent, load_suite
+from harness.running import provenance
+from harness.running.asset_lookup import agent_assets, find_assets
+from harness.running.device import choose_device
+from harness.running.fits import check_memory
+from harness.running.given_policies import any_policy, check_trained_for, given_policies
+from harness.running.plan import RunOptions, RunPlan, TaskPlan
+from harness.running.policies import PolicySource
+from harness.running.presets import Preset, load_preset
+from harness.running.run_id import run_id, with_config_hash
+from harness.running.seeds import MAX_SEED, parse_seeds
+from harness.running.settings import make_config, split_settings
+from harness.shift_settings import add_shifts
+from harness.spec import Suite, check_profile
+
+
+def make_plan(options: RunOptions) -> RunPlan:
+    """Checks everything and fixes every number; writes nothing.
+
+    Raises:
+      UsageError: (or one of its kinds) in one sentence, for whatever cannot be.
+    """
+    suite, agent, preset = load_suite(options.suite), load_agent(options.agent), load_preset(options.preset)
+    own_assets = suite.assets
+    suite = add_shifts(suite, options.shifts)
+    check_profile(options.profile)
+    if not options.runs.is_dir():  # in one that is there a finished run may be, and reading needs no right to write
+        check_writable(options.runs)
+    asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
+    policies = given_policies(options, agent, suite, asked)
+    device = choose_device(options.device)
+    threads = _positive("threads", options.threads, preset.threads)
+    if not agent.learns or policies:
+        threads = 1  # as every evaluation takes, see `jobs.EVALUATION_THREADS`
+    store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins, held_out=suite.held_out)
+    # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
+    possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
+    plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
+    seeds = _choose_seeds(options, preset, policies)
+    episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
+    workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
+    # Last of all, as it may read many files; a checkpoint carries what it was trained with.
+    found = find_assets(store, suite, () if policies else agent_assets(agent, plans))
+    outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
+    plans = tuple(with_config_hash(plan, agent, found, any_policy(policies, plan.task), outside) for plan in plans)
+    plan = RunPlan(
+        run_id="",
+        folder=options.runs,
+        suite=suite,
+        suite_name=options.suite,
+        shifts=tuple(options.shifts),
+        agent=agent,
+        agent_name=options.agent,
+        preset=preset,
+        tasks=plans,
+        seeds=seeds,
+        episodes=episodes,
+        workers=workers,
+        threads=threads,
+        device=device,
+        profile=options.profile,
+        store=store,
+        found=found,
+        policies=policies,
+    )
+    name = run_id(plan, own_assets)
+    chosen = tuple(task for task in plans if task.task in asked)
+    return replace(plan, run_id=name, folder=options.runs / name, tasks=chosen)
+
+
+def _choose_seeds(
+    options: RunOptions, preset: Preset, policies: Mapping[tuple[str, int], PolicySource]
+) -> tuple[int, ...]:
+    asked = None if options.seeds is None else parse_seeds(options.seeds)
+    if not policies:
+        return tuple(range(preset.num_seeds)) if asked is None else asked
+    have = sorted({seed for _, seed in policies})
+    missing = [seed for seed in asked or () if seed not in have]
+    if missing:
+        raise CheckpointError(
+            f"{options.checkpoint} has policies of the training seeds {', '.join(map(str, have))}, "
+            f"not of {', '.join(map(str, missing))}."
+        )
+    return tuple(have) if asked is None else asked
+
+
+def _plan_task(
+    options: RunOptions,
+    suite: Suite,
+    agent: AgentSpec,
+    preset: Preset,
+    task: str,
+    policies: Mapping[tuple[str, int], PolicySource],
+) -> TaskPlan:
+    given, protocol_settings = split_settings(options.settings)
+    protocol = suite.protocol.for_task(task)
+    if agent.image_size is not None:  # rows name it, and what was measured on pictures of two sizes shares no cell
+        protocol = protocol.replace(task, "image_size", agent.image_size)
+    for name, value in protocol_settings.items():
+        protocol = protocol.replace(task, name, value)
+    if protocol.frame_stack < agent.min_frame_stack:
+        raise UsageError(
+            f"Agent {agent.name} needs at least {agent.min_frame_stack} stacked frames and {suite.name} has "
+            f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.min_frame_stack + 1}."
+        )
+    published = protocol.train_frames[task]
+    frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)
+    source = any_policy(policies, task)
+    if source:
+        frames = source.record.train_frames
+    config = make_config(agent, task, preset.name, given, source.record.config if source else {})
+    if protocol.image_size < (smallest := agent.smallest_image(config)):
+        raise UsageError(
+            f"Agent {agent.name} needs pictures of at least {smallest} pixels a side, not "
+            f"{protocol.image_size}; another protocol is --set protocol.image_size={smallest}."
+        )
+    if source:
+        check_trained_for(source, protocol, task, options.profile)
+    elif agent.learns:
+        repeat = protocol.action_repeat[task]
+        if problem := config.training_problem(frames, protocol.episode_frames, repeat):
+            raise UsageError(f"Within {frames} frames agent {agent.name} learns nothing on {task}: {problem}.")
+        check_memory(agent, config, protocol, task)
+    return TaskPlan(task, config.model_dump(mode="json"), "", frames if agent.learns else 0, protocol)
+
+
+def _positive(name: str, given: int | None, default: int) -> int:
+    value = default if given is None else given
+    if not 1 <= value <= MAX_SEED:
+        raise UsageError(f"--{name} must be at least 1 and at most {MAX_SEED}, not {value}.")
+    return value

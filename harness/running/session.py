@@ -1,0 +1,140 @@
+"""The work of one invocation: jobs for the workers in, rows into the run's folder out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import WorkError
+from harness.files import disk_errors
+from harness.results.store import RowStore
+from harness.running.cells import Cell
+from harness.running.columns import cell_columns, training_facts
+from harness.running.jobs import EvaluateJob, TrainJob, World
+from harness.running.plan import RunPlan, TaskPlan
+from harness.running.policies import PolicySource, load_policy_source
+from harness.running.progress import Progress
+from harness.running.run_folder import is_trained, policy_folder, train_folder
+from harness.running.training_folder import remove_leftovers
+from harness.running.workers import Event, Job, WorkerPool
+
+CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
+
+
+class Session:
+    """The work of one invocation: jobs in, rows out."""
+
+    def __init__(self, plan: RunPlan, store: RowStore, cells: list[Cell], checkpoint_sec: float, quiet: bool) -> None:
+        self.plan, self.store, self.cells = plan, store, cells
+        self._checkpoint_sec = checkpoint_sec
+        self._left = {(c.plan.task, c.setting, c.seed): set(c.missing) for c in cells}
+        self._trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
+        frames = {task.task: task.train_frames for task in plan.tasks}
+        self._progress = Progress(
+            train_frames={key: frames[key[0]] for key in self._trainings},
+            episodes=sum(len(cell.missing) for cell in cells),
+            quiet=quiet,
+        )
+
+    def run(self) -> None:
+        """Runs every job to its end."""
+        with self._progress, WorkerPool(self.plan.workers) as pool:
+            for key in self._trained_units():
+                if key in self._trainings:
+                    pool.submit(self._train_job(*key))
+                else:  # a kill may have come between the policy and the cleaning up
+                    remove_leftovers(train_folder(self.plan, *key))
+            for cell in self.cells:
+                if (cell.plan.task, cell.seed) not in self._trainings:
+                    self._submit_evaluation(pool, cell)
+            for event in pool.events():
+                self._handle(pool, event)
+
+    def _trained_units(self) -> list[tuple[str, int]]:
+        if not self.plan.trains:
+            return []
+        return list(dict.fromkeys((cell.plan.task, cell.seed) for cell in self.cells))
+
+    def _handle(self, pool: WorkerPool, event: Event) -> None:
+        arguments = event.job.arguments
+        if event.kind == "restarted":
+            self._progress.note(f"A worker {event.payload}; its work is done again.")
+        elif isinstance(arguments, TrainJob):
+            key = (arguments.world.plan.task, arguments.world.seed)
+            if event.kind == "message":
+                self._progress.trained(key, event.payload[1])
+            else:
+                self._progress.training_done(key)
+                for cell in self.cells:
+                    if (cell.plan.task, cell.seed) == key:
+                        self._submit_evaluation(pool, cell)
+        elif event.kind == "message" and event.payload[0] == "row":
+            self._keep(event.payload[1])
+        elif event.kind == "message":
+            self._progress.evaluating()
+
+    def _keep(self, row: Any) -> None:
+        key = (row.task, row.setting, row.train_seed)
+        if row.episode not in self._left[key]:
+            return  # evaluated again because a worker died after it had reported this episode
+        with disk_errors(str(self.store.folder)):
+            try:
+                self.store.append(row)
+            except (TypeError, ValueError) as error:
+                raise WorkError(
+                    f"Episode {row.episode} of {row.task}, {row.setting} gave no valid row: {error}"
+                ) from error
+            self._left[key].remove(row.episode)
+            if not self._left[key]:
+                self.store.complete(*key)
+        self._progress.episode_done()
+
+    def _world(self, task: TaskPlan, seed: int) -> World:
+        plan = self.plan
+        return World(
+            suite_name=plan.suite_name,
+            shifts=plan.shifts,
+            agent_name=plan.agent_name,
+            plan=task,
+            seed=seed,
+            store=plan.store,
+            identities={name: found.identity for name, found in plan.found.items()},
+            device=plan.device,
+            profile=plan.profile,
+        )
+
+    def _train_job(self, task_name: str, seed: int) -> Job:
+        plan = self.plan
+        task = next(task for task in plan.tasks if task.task == task_name)
+        job = TrainJob(
+            world=self._world(task, seed),
+            folder=train_folder(plan, task_name, seed),
+            threads=plan.threads,
+            facts=training_facts(plan, task, seed),
+            checkpoint_sec=self._checkpoint_sec,
+            curve_every_frames=plan.preset.curve_every_frames,
+            curve_episodes=plan.preset.curve_episodes,
+        )
+        return Job("harness.running.jobs:train", job, group=f"training of {task_name}, seed {seed}")
+
+    def _submit_evaluation(self, pool: WorkerPool, cell: Cell) -> None:
+        plan = self.plan
+        source = policy_of(plan, cell.plan.task, cell.seed)
+        columns = cell_columns(plan, cell, source)
+        for first in range(0, len(cell.missing), CHUNK):
+            job = EvaluateJob(
+                world=self._world(cell.plan, cell.seed),
+                setting=cell.setting,
+                eval_seed=cell.seed + cell.plan.protocol.eval_seed_offset,
+                episodes=cell.missing[first : first + CHUNK],
+                policy=source.folder if source else None,
+                columns=columns,
+            )
+            group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
+            pool.submit(Job("harness.running.jobs:evaluate", job, group=group))
+
+
+def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:
+    """The trained policy of a task and seed; None for agents without parameters."""
+    if plan.policies:
+        return plan.policies[(task, seed)]
+    return load_policy_source(policy_folder(plan, task, seed)) if plan.trains else None
