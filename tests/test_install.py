@@ -115,6 +115,8 @@ def test_a_run_with_workers_is_shadowed_by_nothing(
     environments: dict[str, Path], kind: str, way: str, tmp_path: Path
 ) -> None:
     lay(tmp_path, MINE | REAL_ONES_ELSEWHERE)
+    if way == "command":  # `python -m harness` would be asked for this one
+        lay(tmp_path, {"harness.py": "raise RuntimeError('harness.py of the current folder was found first')"})
     python = environments[kind]
     start: list[str | Path] = [python.with_name("harness")] if way == "command" else [python, "-m", "harness"]
     done = call([*start, *RUN, "2", "--workers", "2"], tmp_path)
