@@ -56,7 +56,7 @@ class EpisodeRecord(Record):
 class DemoRecord(SealedRecord):
     """`demos.json`: what is demonstrated, by whom and in which manner, and which episodes were kept."""
 
-    format_version: Literal[1]
+    format_version: int = Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)
     suite: str
     suite_version: int
     task: str

@@ -48,7 +48,7 @@ class GeneratorState(Meta):
 
     bit_generator: Literal["PCG64"]
     state: dict[Literal["state", "inc"], Annotated[int, Field(ge=0, lt=2**128)]] = Field(min_length=2)
-    has_uint32: Literal[0, 1]
+    has_uint32: int = Field(ge=0, le=1)
     uinteger: int = Field(ge=0, lt=2**32)
 
 

@@ -9,11 +9,12 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from harness.errors import unknown
+from harness.errors import UsageError, unknown
 
 MANIFEST = Path(__file__).with_name("manifest.json")
+FORMAT = 1
 STRICT = {"strict": True, "extra": "forbid"}  # how pydantic reads the classes below
 
 
@@ -71,7 +72,7 @@ class Asset:
 class _Manifest:
     """The file as a whole."""
 
-    format: Literal[1]
+    format: int
     assets: dict[str, dict[str, Any]]
 
     __pydantic_config__ = STRICT
@@ -86,8 +87,10 @@ def manifest() -> dict[str, Asset]:
     """
     from harness.reading import parse_json, read_json  # here: it loads pydantic, which lists of suites do not need
 
-    entries = read_json(MANIFEST, _Manifest).assets
-    texts = {name: json.dumps({**entry, "name": name}) for name, entry in entries.items()}
+    file = read_json(MANIFEST, _Manifest)
+    if file.format != FORMAT:
+        raise UsageError(f"{MANIFEST} is of another version: its 'format' is {file.format}, not {FORMAT}.")
+    texts = {name: json.dumps({**entry, "name": name}) for name, entry in file.assets.items()}
     return {name: parse_json(text, Asset, f"{MANIFEST}, asset '{name}'") for name, text in texts.items()}
 
 

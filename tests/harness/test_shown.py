@@ -30,6 +30,8 @@ NASTY = "a\x1b[31mb\x9b2Jc\u202ed\u2066e\x7ff\rg\nh\ti\u2028j\x00"
 UNREADABLE = NASTY.replace("\x00", "") + "\udcff"  # as an argument with bytes that are no text arrives
 SUITES = {"--suite": "harness.testing:SUITE", "--agent": "harness.testing:SEEKER", "--task": "dot_reach"}
 
+COMMAND = typer.main.get_command(cli.app)
+
 Harness = Callable[..., tuple[int, str, str]]
 
 
@@ -47,6 +49,7 @@ def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """Runs the command line in this process, in an empty folder; returns exit status, output and errors."""
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "app", COMMAND)
     monkeypatch.setattr("harness.running.run.execute", refuse)
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -69,7 +72,7 @@ def commands() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             found[" ".join(words)] = command
 
-    walk((), typer.main.get_command(cli.app))
+    walk((), COMMAND)
     return found
 
 

@@ -54,7 +54,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any
     [
         ("", "not JSON"),
         ([], "it should be an object"),
-        ({"format": 2, "assets": {}}, "'format' should be 1, not 2"),
+        ({"format": 2, "assets": {}}, "'format' is 2, not 1"),
         ({"format": 1, "assets": []}, "'assets' should be an object"),
         ({"format": 1, "assets": {"x": 3}}, r"'assets\.x' should be an object, not 3"),
         (
