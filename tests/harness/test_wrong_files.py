@@ -33,10 +33,12 @@ from harness.registry import load_agent, load_suite
 from harness.results.row_files import schema
 from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
-from harness.running.plan import RunOptions, make_plan
+from harness.running.cells import Cell
+from harness.running.columns import cell_columns, training_facts
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
 from harness.running.policies import PROVENANCE_FILE, PolicyRecord, store_policy
 from harness.running.provenance import code_revision
-from harness.running.run import Cell, cell_columns, training_facts
 from harness.running.training_folder import PROGRESS_FILE, REVISIONS_FILE, note_revision, write_progress
 from tests.harness.wrong_values import TEXTS, edits, encoded, missing_and_unknown, wrong_types
 from tests.results.test_store import ROW
