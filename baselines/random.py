@@ -34,4 +34,5 @@ AGENT = AgentSpec(
     description="Uniformly random actions.",
     source="this project",
     learns=False,
+    seeded=False,
 )

@@ -30,4 +30,5 @@ AGENT = AgentSpec(
     description="Never moves.",
     source="this project",
     learns=False,
+    seeded=False,
 )

@@ -155,6 +155,7 @@ class AgentSpec:
     source: str
     config: type[Config] = Config
     learns: bool = True
+    seeded: bool = True  # the seed it is made with makes another of it; else all seeds' episodes are of one policy
     ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     min_frame_stack: int = 1  # pictures an observation must hold
     min_image_size: int = 1  # pixels, height and width of a picture; see `smallest_image`

@@ -64,7 +64,9 @@ def run_command(
     suite: SuiteOption,
     agent: AgentOption,
     task: TasksOption = None,
-    seeds: Annotated[str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5; of an agent made from one.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="quick, laptop or paper (harness list presets).")] = "quick",
     frames: Annotated[int | None, typer.Option(help="Training budget per task, in frames.")] = None,
     episodes: Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")] = None,

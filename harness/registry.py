@@ -124,5 +124,6 @@ def _acting_only(name: str, policy: Any) -> AgentSpec:
         description="a policy from outside",
         source=name,
         learns=False,
+        seeded=isinstance(policy, type),  # a class is built with the context, which has the seed
         ready_made=True,
     )

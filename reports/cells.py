@@ -59,11 +59,17 @@ class Cells:
             found.setdefault(sample[0], []).append(sum(part[sample] for part in parts) / len(parts))
         return {seed: np.asarray(values, dtype=np.float64) for seed, values in found.items()} or None
 
+    def seeds(self, variant: int) -> tuple[int | None, ...]:
+        """The seeds a variant should have: a policy that is not made from one has none, whatever others have."""
+        seeded = tuple(seed for seed in self.expected.train_seeds if seed is not None)
+        found = [cell["train_seed"].isna().all() for (_, _, number), cell in self.rows.items() if number == variant]
+        return (None,) if found and all(found) else seeded or (None,)
+
     def complete(self, task: str, setting: str, variant: int) -> list[statistics.Floats] | None:
         """The samples of all expected seeds in the table's metric; None unless each has all its episodes."""
         expected = self.expected
         samples = self.samples(task, setting, variant, expected.metric) or {}
-        found = [samples.get(seed, ()) for seed in expected.train_seeds]
+        found = [samples.get(seed, ()) for seed in self.seeds(variant)]
         return list(samples.values()) if all(len(values) >= expected.episodes for values in found) else None
 
     def episodes(self, task: str, setting: str, variant: int) -> dict[Any, list[tuple[int, int]]]:

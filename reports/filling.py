@@ -115,21 +115,23 @@ def _section(cells: Cells, setting: str, numbers: Mapping[tuple[str, str], dict[
     return lines
 
 
-def _num_expected(expected: Expected, tasks: Sequence[str]) -> int:
-    return len(tasks) * len(expected.train_seeds) * expected.episodes
+def _num_expected(expected: Expected, tasks: Sequence[str], seeds: Sequence[int | None]) -> int:
+    return len(tasks) * len(seeds) * expected.episodes
 
 
 def _missing(
     cells: Cells, tasks: Sequence[str], name: str, setting: str, agent: str, beside: Mapping[str, Published]
 ) -> Line:
-    return Line(name, setting, agent, MISSING, 0, _num_expected(cells.expected, tasks), published=beside)
+    variants = [number for number, variant in enumerate(cells.variants) if variant.agent == agent]
+    seeds = max((cells.seeds(number) for number in variants), key=len, default=cells.expected.train_seeds)
+    return Line(name, setting, agent, MISSING, 0, _num_expected(cells.expected, tasks, seeds), published=beside)
 
 
 def _line(
     cells: Cells, tasks: Sequence[str], name: str, setting: str, variant: int, beside: Mapping[str, Published]
 ) -> Line:
     counts = [cells.count(task, setting, variant) for task in tasks]
-    wanted = _num_expected(cells.expected, tasks)
+    wanted = _num_expected(cells.expected, tasks, cells.seeds(variant))
     status = MISSING if 0 in counts else PARTIAL if sum(counts) < wanted else COMPLETE
     definitions = [] if 0 in counts else _shared_definitions(cells, tasks, setting, variant)
     successes = {d: _estimate(cells, tasks, setting, variant, f"success:{d}") for d in definitions}

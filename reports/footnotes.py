@@ -55,18 +55,19 @@ def _reading(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> I
     level = f"{statistics.LEVEL:.0%}".replace("%", " %")
     seed = _seed_noun(rows)
     if any(estimate.low is not None for estimate in found):
+        over = f"{seed}s, then episodes" if seed else "episodes"
         yield (
-            f"Cells: mean over {seed}s [{level} interval]; bootstrap over {seed}s, then episodes "
+            f"Cells: mean over {seed or 'episode'}s [{level} interval]; bootstrap over {over} "
             f"({statistics.NUM_RESAMPLES:,} draws)."
         )
-    if any(estimate.num_seeds == 1 and estimate.low is not None for estimate in found):
+    if seed and any(estimate.num_seeds == 1 and estimate.low is not None for estimate in found):
         again = " and says nothing about training again" if _trained(rows).any() else ""
         yield f"One {seed}: the interval is over episodes only{again}."
     if any(estimate.low is None for estimate in found):
-        yield "One seed and one episode: no interval."
+        yield f"One {'seed and one ' if seed else ''}episode: no interval."
     if any(line.gap is not None for line in cells):
         what = "success rate" if expected.metric == "success" else "return"
-        yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by {seed} and episode."
+        yield f"Gap: {what} in {expected.train_setting} minus {what} in this setting, paired by {_sampled(seed)}."
 
 
 def _views(expected: Expected) -> Iterable[str]:
@@ -83,7 +84,14 @@ def _trained(rows: pd.DataFrame) -> pd.Series:
 
 
 def _seed_noun(rows: pd.DataFrame) -> str:
-    return "training seed" if _trained(rows).all() else "seed"
+    """What a seed is called; "" where none of the policies was made from one."""
+    if _trained(rows).all():
+        return "training seed"
+    return "" if rows["train_seed"].isna().all() else "seed"
+
+
+def _sampled(seed: str) -> str:
+    return f"{seed} and episode" if seed else "episode"
 
 
 def _unfinished(cells: Sequence[Line]) -> Iterable[str]:
@@ -104,14 +112,14 @@ def _variants(variants: list[Variant]) -> Iterable[str]:
 
 
 def _budget(cells: Sequence[Line], rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
-    presets = sorted(rows["preset"].unique())
-    if "quick" in presets:
+    if "quick" in set(rows[_trained(rows)]["preset"]):  # it chooses budgets of training; others measure what there is
         yield "Preset quick shows that everything works; its numbers say nothing about the agent."
     yield from _short_training(cells, rows[_trained(rows)], expected)
+    place = [name for name in ("task", "setting", _seed_noun(rows)) if name]
     if expected.protocol_episodes and expected.episodes < expected.protocol_episodes:
         yield (
-            f"{expected.episodes:,} of the protocol's {expected.protocol_episodes:,} evaluation episodes per task, "
-            f"setting and {_seed_noun(rows)}."
+            f"{expected.episodes:,} of the protocol's {expected.protocol_episodes:,} evaluation episodes per "
+            f"{', '.join(place[:-1])} and {place[-1]}."
         )
     yield from _other_protocol(rows, "action_repeat", "Action repeat", expected.protocol_action_repeat)
     yield from _other_protocol(rows, "episode_frames", "Episodes of", expected.protocol_episode_frames)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.results.store import RowStore
 from harness.running.plan import RunPlan, TaskPlan
+from harness.running.seeds import made_with
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,13 @@ class Cell:
 
     plan: TaskPlan
     setting: str
-    seed: int
+    train_seed: int | None  # None: of a policy that is not made from a seed
     missing: tuple[int, ...]
+
+    @property
+    def seed(self) -> int:
+        """What an agent is made with."""
+        return made_with(self.train_seed)
 
 
 def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
@@ -29,12 +35,12 @@ def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     return cells
 
 
-def open_cells(plan: RunPlan, store: RowStore) -> list[tuple[str, str, int]]:
+def open_cells(plan: RunPlan, store: RowStore) -> list[tuple[str, str, int | None]]:
     """(task, setting, seed) of the plan's cells that are not closed, of a run that lacks no episode."""
     cells = [(task.task, setting, seed) for task, setting, seed in planned_cells(plan)]
     return [cell for cell in cells if not store.is_complete(*cell)]
 
 
-def planned_cells(plan: RunPlan) -> list[tuple[TaskPlan, str, int]]:
+def planned_cells(plan: RunPlan) -> list[tuple[TaskPlan, str, int | None]]:
     """The cells that can be measured: of given policies, only those there are."""
-    return [cell for cell in plan.cells() if not plan.policies or (cell[0].task, cell[2]) in plan.policies]
+    return [cell for cell in plan.cells() if not plan.policies or (cell[0].task, made_with(cell[2])) in plan.policies]

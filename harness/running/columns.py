@@ -70,7 +70,7 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
         "agent_version": plan.agent.version,
         "config_hash": cell.plan.config_hash,
         "preset": facts["preset"],
-        "train_seed": cell.seed,
+        "train_seed": cell.train_seed,
         "train_frames": facts["train_frames"],
         "action_repeat": protocol.action_repeat[cell.plan.task],
         "frame_stack": protocol.frame_stack,

@@ -8,6 +8,7 @@ from harness.running.cells import missing_cells
 from harness.running.plan import RunPlan
 from harness.running.policies import load_policy_source
 from harness.running.run_folder import is_trained, policy_folder
+from harness.running.seeds import made_with
 
 
 def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
@@ -21,7 +22,7 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
     if missing_cells(plan, store):
         measured.add(provenance.code_revision())
     trained: dict[str, set[str]] = {}
-    for task, seed in dict.fromkeys((task, seed) for task, _, seed in cells if plan.trains):
+    for task, seed in dict.fromkeys((task, made_with(seed)) for task, _, seed in cells if plan.trains):
         known = is_trained(plan, task, seed)
         conditions = load_policy_source(policy_folder(plan, task, seed)).conditions if known else {}
         trained.setdefault(task, set()).add(conditions.get("code_revision", provenance.code_revision()))

@@ -61,7 +61,7 @@ class RunPlan:
     agent_name: str
     preset: Preset
     tasks: tuple[TaskPlan, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int | None, ...]  # None: of a policy that is not made from a seed
     episodes: int
     workers: int
     threads: int
@@ -81,7 +81,7 @@ class RunPlan:
         """Names of the assets that are replaced by a stand-in."""
         return [name for name, found in self.found.items() if found.stand_in]
 
-    def cells(self) -> list[tuple[TaskPlan, str, int]]:
+    def cells(self) -> list[tuple[TaskPlan, str, int | None]]:
         """(task, setting, seed) of every cell of the run, in table order."""
         names = [setting.name for setting in self.suite.all_settings]
         return [(task, name, seed) for task in self.tasks for name in names for seed in self.seeds]

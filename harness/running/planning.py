@@ -48,7 +48,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
-    seeds = _choose_seeds(options, preset, policies)
+    seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
     # Last of all, as it may read many files; a checkpoint carries what it was trained with.
@@ -81,9 +81,12 @@ def make_plan(options: RunOptions) -> RunPlan:
 
 
 def _choose_seeds(
-    options: RunOptions, preset: Preset, policies: Mapping[tuple[str, int], PolicySource]
-) -> tuple[int, ...]:
+    options: RunOptions, agent: AgentSpec, preset: Preset, policies: Mapping[tuple[str, int], PolicySource]
+) -> tuple[int | None, ...]:
     asked = None if options.seeds is None else parse_seeds(options.seeds)
+    if not agent.seeded:
+        _check_no_seeds(options, agent, asked)
+        return (None,)
     if not policies:
         return tuple(range(preset.num_seeds)) if asked is None else asked
     have = sorted({seed for _, seed in policies})
@@ -94,6 +97,15 @@ def _choose_seeds(
             f"not of {', '.join(map(str, missing))}."
         )
     return tuple(have) if asked is None else asked
+
+
+def _check_no_seeds(options: RunOptions, agent: AgentSpec, asked: tuple[int, ...] | None) -> None:
+    if asked is not None:
+        how = ", or offer a class, which is built with the AgentContext and its seed" if agent.ready_made else ""
+        raise UsageError(
+            f"'{options.agent}' is one policy whatever the seed, so --seeds {options.seeds} would count it as "
+            f"{len(asked)}: leave it out and ask for more episodes with --episodes{how}."
+        )
 
 
 def _plan_task(

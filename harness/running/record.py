@@ -28,7 +28,7 @@ class _Summary(BaseModel):
 
     status: str
     tasks: list[_TaskName]
-    seeds: list[int]
+    seeds: list[int | None]
     episodes: int
     settings: list[str]
 

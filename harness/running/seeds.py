@@ -1,4 +1,4 @@
-"""Training seeds as the user writes them: `3`, `0-4` or `0,2,5-7`."""
+"""Training seeds: as the user writes them (`3`, `0-4` or `0,2,5-7`), and of policies that have none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import re
 from harness.errors import UsageError
 
 MAX_SEED = 2**31 - 1
+
+
+def made_with(train_seed: int | None) -> int:
+    """The seed an agent is made with and its episodes are counted from; 0 for a policy that is not made from one."""
+    return 0 if train_seed is None else train_seed
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ class Session:
     def __init__(self, plan: RunPlan, store: RowStore, cells: list[Cell], checkpoint_sec: float, quiet: bool) -> None:
         self.plan, self.store, self.cells = plan, store, cells
         self._checkpoint_sec = checkpoint_sec
-        self._left = {(c.plan.task, c.setting, c.seed): set(c.missing) for c in cells}
+        self._left = {(c.plan.task, c.setting, c.train_seed): set(c.missing) for c in cells}
         self._trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
         self._progress = Progress(

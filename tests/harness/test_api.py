@@ -12,6 +12,7 @@ import harness
 import harness.registry
 from harness.errors import UsageError
 from harness.results.rows import COLUMNS
+from harness.results.store import RowStore
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from harness.running.run import execute
@@ -38,6 +39,8 @@ def test_it_equals_what_the_command_measures(tmp_path: Path) -> None:
     )
     ran = {(r.task, r.setting, r.episode): r.episode_return for r in execute(make_plan(options), quiet=True).rows()}
     here = harness.evaluate(right, SUITE, episodes=2)
+    assert {r.train_seed for r in RowStore(next(tmp_path.glob("*/rows"))).rows()} == {None}  # one policy, as here
+    assert set(here["eval_seed"]) == {42}
     assert ran == {(r.task, r.setting, r.episode): r.episode_return for r in here.itertuples()}
 
 

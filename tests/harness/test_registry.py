@@ -46,7 +46,7 @@ def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_function_in_a_file_of_ones_own_is_an_agent(own_file: str) -> None:
     agent = load_agent(f"{own_file}:still")
-    assert (agent.learns, agent.ready_made) == (False, True)
+    assert (agent.learns, agent.ready_made, agent.seeded) == (False, True, False)
     policy = agent.make(None, agent.config())  # type: ignore[arg-type]
     assert policy.act(np.zeros((4, 9, 24, 24)), explore=False).tolist() == [[0, 0]] * 4
 
@@ -56,6 +56,7 @@ def test_a_class_is_built_with_the_context(own_file: str) -> None:
         task = "dot_stay"
 
     agent = load_agent(f"{own_file}:Built")
+    assert agent.seeded
     assert agent.make(Context(), agent.config()).task == "dot_stay"  # type: ignore[arg-type]
 
 

@@ -425,7 +425,7 @@ def test_footnotes_say_what_a_quick_run_is_not(cell):
 
 
 def test_an_agent_without_training_has_seeds_but_no_training_budget(cell):
-    """As `random` has: its seeds make it, and no sentence calls them training seeds or its training short."""
+    """As a class from outside has: its seeds make it; no sentence calls them training seeds or its training short."""
     cells = [cell("walker_walk", "video_hard", [1, 2, 3], s, agent="random", train_frames=0) for s in (0, 1)]
     expected = replace(EXPECTED, tasks=("walker_walk",), settings=("video_hard",))
     text = "\n".join(build_table(pd.concat(cells), expected).footnotes)
@@ -440,6 +440,37 @@ def test_an_agent_without_training_has_seeds_but_no_training_budget(cell):
     text = "\n".join(build_table(pd.concat([*cells, beside]), expected).footnotes)
     assert "trained for 500 frames, published protocol 1,100,000." in text
     assert "training seed" not in text
+
+
+def test_a_policy_that_is_not_made_from_a_seed_has_episodes_alone(cell):
+    frame = cell("walker_walk", "video_hard", [1, 2, 3], None, agent="mine", train_frames=0, preset="quick")
+    train = frame.assign(setting="train", episode_return=[5.0, 7.0, 9.0])
+    expected = replace(EXPECTED, tasks=("walker_walk",), train_seeds=(None,), episodes=3)
+    text = "\n".join(build_table(pd.concat([train, frame]), expected).footnotes)
+    assert "Cells: mean over episodes [95 % interval]; bootstrap over episodes (" in text
+    assert "minus return in this setting, paired by episode." in text
+    assert "3 of the protocol's 100 evaluation episodes per task and setting." in text
+    assert "says nothing about the agent" not in text  # no preset trained it
+    one = build_table(frame[:1], replace(expected, settings=("video_hard",), episodes=1))
+    assert "One episode: no interval." in one.footnotes
+    assert "seed" not in text + " ".join(one.footnotes)
+
+
+def test_beside_agents_with_seeds_a_policy_without_is_complete(cell):
+    """And the others are not short of an episode because it has no seed."""
+    trained = [cell("walker_walk", "video_hard", [1, 2], seed) for seed in (0, 1)]
+    ready = cell("walker_walk", "video_hard", [3, 4], None, agent="mine", train_frames=0, training="")
+    expected = replace(EXPECTED, tasks=("walker_walk",), settings=("video_hard",), train_seeds=(None, 0, 1), episodes=2)
+    lines = {found.agent: found for found in build_table(pd.concat([*trained, ready]), expected).lines}
+    assert {agent: (found.status, found.expected_episodes) for agent, found in lines.items()} == {
+        "mine": ("complete", 2),
+        "pieg": ("complete", 4),
+    }
+    half = {found.agent: found for found in build_table(pd.concat([trained[0], ready[:1]]), expected).lines}
+    assert {agent: (found.status, found.expected_episodes) for agent, found in half.items()} == {
+        "mine": ("partial", 2),
+        "pieg": ("partial", 4),
+    }
 
 
 def test_a_short_training_is_compared_with_published_numbers_only_where_they_are_shown(rows):

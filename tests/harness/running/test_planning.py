@@ -30,6 +30,17 @@ def test_presets_fill_budgets_and_options_win() -> None:
     assert ([task.train_frames for task in own.tasks], own.episodes, own.seeds) == ([70, 70], 3, (7,))
 
 
+def test_a_policy_that_is_not_made_from_a_seed_is_one_policy() -> None:
+    for preset, episodes in (("quick", 1), ("paper", 10)):
+        plan = make_plan(options(agent="tests.harness.test_api:right", preset=preset))
+        assert (plan.seeds, plan.episodes) == ((None,), episodes)
+    with pytest.raises(UsageError, match=r"one policy whatever the seed, so --seeds 0-2 would count it as 3.*a class"):
+        make_plan(options(agent="tests.harness.test_api:right", seeds="0-2"))
+    with pytest.raises(UsageError, match=r"'zero' is one policy .* with --episodes\.$"):
+        make_plan(options(agent="zero", seeds="0"))
+    assert make_plan(options(agent="harness.testing:SEEKER", seeds="0-2")).seeds == (0, 1, 2)
+
+
 def test_the_run_stays_the_same_when_it_only_grows() -> None:
     first = make_plan(options())
     assert make_plan(options(tasks=["dot_stay"], seeds="0-4", episodes=9, workers=4)).run_id == first.run_id
