@@ -64,11 +64,13 @@ class OffscreenRenderer:
         if profile == "fast":
             model.vis.quality.offsamples = 0
         try:
-            self._renderer = mujoco.Renderer(model, size, size)
+            with gl_context.kept():
+                self._renderer = mujoco.Renderer(model, size, size)
         except Exception as error:
             # mujoco raises whatever its GL binding raises (ImportError, AttributeError, its own FatalError, ...).
             raise WorkError(f"Cannot draw off screen ({error}). Run: harness doctor") from error
-        gl_context.release()
+        self._free = weakref.finalize(self, _free, self._renderer)
+        self._free.atexit = False  # by then GL is gone: see below
         if profile == "fast":
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._model = model
@@ -160,12 +162,13 @@ class OffscreenRenderer:
             return str(GL.glGetString(GL.GL_RENDERER).decode())
 
     def close(self) -> None:
-        """Frees the GL context; drawing is over."""
-        self._renderer.close()
+        """Frees the GL context; drawing is over. So does the garbage collector, of one that nobody closed."""
+        self._free()
         _open.discard(self)
 
     def forget(self) -> None:
         """Lets go of the GL context without a call to GL: for a process that was forked while this was open."""
+        self._free.detach()
         _inherited.append((self._renderer._gl_context, self._renderer._mjr_context))
         self._renderer._gl_context = self._renderer._mjr_context = None
 
@@ -253,6 +256,19 @@ def set_texture(model: mujoco.MjModel, texture: int, pixels: np.ndarray) -> None
     """Writes uint8 (H, W, 3) to where the data of a texture starts."""
     start = int(model.tex_adr[texture])
     model.tex_data[start : start + pixels.size] = pixels.ravel()
+
+
+def _free(renderer: mujoco.Renderer) -> None:
+    """Frees what a renderer has in GL, with its own context current.
+
+    mujoco.Renderer frees the context first, and then textures and buffers by their numbers in whatever context is
+    current: those of a picture that is being drawn, if the garbage collector runs in the midst of it.
+    """
+    with gl_context.held(renderer._gl_context):
+        if renderer._mjr_context is not None:
+            renderer._mjr_context.free()
+        renderer._mjr_context = None
+        renderer.close()
 
 
 def _forget_all() -> None:

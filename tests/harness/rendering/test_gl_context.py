@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
 import threading
+from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -65,8 +68,63 @@ def test_two_simulators_draw_in_two_threads_at_once() -> None:
         env.close()
 
 
+def test_one_that_nobody_closed_may_be_collected_while_another_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    env, left = make_env(*WALKER, profile="fast"), make_env(*WALKER, profile="fast")
+    alone = pictures(env, 5)
+    pictures(left, 1)
+    left.itself = left  # type: ignore[attr-defined] (goes when the collector runs, not when nobody names it)
+    renderer = left.simulation._renderer  # type: ignore[attr-defined]
+    frees = renderer._free
+    read = mujoco.mjr_readPixels
+
+    def collect_and_read(*arguments: Any) -> None:
+        gc.collect()
+        read(*arguments)
+
+    monkeypatch.setattr(mujoco.renderer._render, "mjr_readPixels", collect_and_read)
+    del left, renderer
+    assert frees.alive
+    assert pictures(env, 5) == alone
+    assert not frees.alive  # what it had in GL is freed
+    env.close()
+
+
+BESIDE = """
+import gymnasium
+import numpy as np
+from dm_control import suite
+from harness.api import make_env
+
+def draw():
+    env = make_env("color_hard", "walker_walk", "train", profile="fast")
+    observation, _ = env.reset(seed=1)
+    env.close()
+    return observation
+
+physics = suite.load("cheetah", "run", task_kwargs={"random": 1}).physics
+pendulum = gymnasium.make("InvertedPendulum-v5", render_mode="rgb_array")
+pendulum.reset(seed=1)
+others = [lambda: physics.render(48, 48, camera_id=0), pendulum.render]
+ours = draw()
+for other in others:
+    alone = other()
+    assert (draw() == ours).all()
+    assert (other() == alone).all()
+    assert (draw() == ours).all()
+print("equal")
+"""
+
+
+def test_other_libraries_draw_beside_it_in_the_same_thread() -> None:
+    """They believe that their context is still current."""
+    done = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "equal\n", done.stderr
+
+
 FORKING = """
-import gymnasium, sys, time
+import os, sys, time
+os.environ["MUJOCO_GL"] = "egl"
+import gymnasium
 import harness
 import numpy as np
 
@@ -75,7 +133,10 @@ def make():
 
 from harness.registry import load_suite
 VERSION = load_suite("color_hard").version
-if "{before}" != "nothing":
+if "{before}" == "another library":
+    from dm_control import suite
+    suite.load("cheetah", "run").physics.render(48, 48, camera_id=0)
+elif "{before}" != "nothing":
     env = make()
     env.reset(seed=0)
     if "{before}" == "closed":
@@ -92,7 +153,7 @@ vector.close(terminate=True)
 """
 
 
-@pytest.mark.parametrize("before", ["nothing", "open", "closed"])
+@pytest.mark.parametrize("before", ["nothing", "open", "closed", "another library"])
 def test_a_forked_process_draws_or_says_why_it_cannot(before: str) -> None:
     code = FORKING.replace("{before}", before)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
