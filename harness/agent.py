@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.assets.store import AssetStore
+    from harness.demos import DemoSet
 
     Observation = np.ndarray | dict[str, np.ndarray]
     Shapes = Mapping[str, tuple[str, tuple[int, ...]]]  # tensor -> type and shape, as safetensors has them
@@ -98,6 +99,64 @@ class Agent(Policy, Protocol):
         """Reads back what `save_policy` (or `save`) wrote; raises as `load` does."""
 
 
+@runtime_checkable
+class EpisodicAgent(Policy, Protocol):
+    """An agent that learns from whole episodes (`AgentSpec.learns_from`), such as a policy gradient on batches of them.
+
+    One copy learns. Others, in as many workers as there are, are loaded with its policy (`load_policy`) and collect
+    numbered episodes: per episode `begin_episode`, then `act` with `explore` and `observe` per step, then
+    `trajectory`. What an episode is must follow from the policy and (`seed`, `episode`) of `begin_episode` alone.
+    """
+
+    @property
+    def episodes_wanted(self) -> int:
+        """How many episodes the next update is made of."""
+
+    def observe(self, transition: Transition) -> None:
+        """Takes in one step of the episode that is being collected."""
+
+    def trajectory(self) -> dict[str, np.ndarray]:
+        """The episode collected last, in whatever form `learn` wants it."""
+
+    def start(self, demos: DemoSet | None) -> Mapping[str, float]:
+        """Called once, before the first episode of a new training, with what `Config.demos` asked for."""
+
+    def take_demos(self, demos: DemoSet | None) -> None:
+        """Called instead of `start` where a training is resumed, after `load`."""
+
+    def learn(self, episodes: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, float]:
+        """One update from as many episodes as were wanted, in the order of their numbers; returns scalars to log."""
+
+    def save(self, folder: Path) -> None:
+        """As of `Agent`."""
+
+    def load(self, folder: Path) -> None:
+        """As of `Agent`."""
+
+    def save_policy(self, folder: Path) -> None:
+        """As of `Agent`; collecting, too, needs no more than this."""
+
+    def load_policy(self, folder: Path) -> None:
+        """As of `Agent`."""
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """Demonstrations an agent learns from, collected before its training; see `harness.demos.collect_demos`.
+
+    Attributes:
+      source: "expert" or "human".
+      num: how many.
+      noisy: whether an expert's actions are drawn from its distribution.
+      pictures: whether they hold pictures, or states and proprioception alone.
+    """
+
+    source: Literal["expert", "human"]
+    num: int
+    noisy: bool = False
+    pictures: bool = True
+
+
 class Config(BaseModel):
     """Base of agents' settings: frozen, of exact types, and a key that does not exist is an error.
 
@@ -110,6 +169,10 @@ class Config(BaseModel):
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Why nothing would be learned within a budget, as a clause; None if something would."""
+        return None
+
+    def demos(self) -> DemoRequest | None:
+        """Demonstrations the agent learns from; None for none."""
         return None
 
 
@@ -156,8 +219,11 @@ class AgentSpec:
     config: type[Config] = Config
     learns: bool = True
     seeded: bool = True  # the seed it is made with makes another of it; else all seeds' episodes are of one policy
+    learns_from: Literal["steps", "episodes"] = "steps"  # whether `maker` gives an `Agent` or an `EpisodicAgent`
+    observes: Literal["pixels", "states"] = "pixels"  # "states": an oracle that sees the simulation's state observation
     ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     min_frame_stack: int = 1  # pictures an observation must hold
+    max_frame_stack: int | None = None  # pictures it may hold; None for any number
     min_image_size: int = 1  # pixels, height and width of a picture; see `smallest_image`
     image_size: int | None = None  # pixels, where its protocol has pictures of another size than the suite's
     published_names: tuple[str, ...] = ()  # how results/published calls it

@@ -18,7 +18,6 @@ from harness.results.text import escaped
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
-    from harness.spec import Suite
 
 WRONG_USE: Any = typer.BadParameter.__base__  # typer has no name for the base of its errors of use
 
@@ -125,15 +124,15 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     if note := mixed_code(plan, RowStore(plan.folder / "rows")):
         _say(f"Note: {note}", err=True)
     try:
-        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan.suite))
+        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan))
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
         _say("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
 
 
-def _check_graphics(suite: Suite) -> None:
-    """Tries the off-screen GL, where the suite draws with one."""
-    if suite.needs_graphics:
+def _check_graphics(plan: Any) -> None:
+    """Tries the off-screen GL, where the suite draws with one and the agent looks at it."""
+    if plan.suite.needs_graphics and plan.agent.observes == "pixels":
         from harness.rendering.doctor import require_graphics
 
         require_graphics()

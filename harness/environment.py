@@ -46,6 +46,7 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         image_size: int,
         episode_frames: int,
         draw: bool = True,
+        states: bool = False,
     ) -> None:
         self.simulation = simulation
         self.render_mode = "rgb_array"
@@ -65,9 +66,12 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         shape = (3 * simulation.num_cameras * frame_stack, image_size, image_size)
         pixels = gymnasium.spaces.Box(0, 255, shape, np.uint8)
         self._black = None if draw else np.zeros((shape[0] // frame_stack, *shape[1:]), np.uint8)
+        self._states = states
         proprio = simulation.proprioception()
         self.observation_space: gymnasium.Space[Any] = pixels
-        if proprio is not None:
+        if states:
+            self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, self._observed_state().shape, np.float32)
+        elif proprio is not None:
             box = gymnasium.spaces.Box(-np.inf, np.inf, proprio.shape, np.float32)
             self.observation_space = gymnasium.spaces.Dict({"pixels": pixels, "proprio": box})
 
@@ -181,7 +185,15 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
             pixels = shift.after_render(pixels, self._num_steps)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
+    def _observed_state(self) -> np.ndarray:
+        state = self.simulation.observe_state()
+        if state is None:
+            raise UsageError("This simulation has no state observation, so no agent can act on states.")
+        return state.astype(np.float32)
+
     def _observation(self) -> Any:
+        if self._states:
+            return self._observed_state()
         pixels = np.concatenate(self._stack)
         proprio = self.simulation.proprioception()
         return pixels if proprio is None else {"pixels": pixels, "proprio": proprio}
@@ -227,6 +239,7 @@ def make_env(
     profile: str = "standard",
     protocol: Protocol | None = None,
     draw: bool = True,
+    states: bool = False,
 ) -> PixelEnv:
     """Builds the environment of one suite, task and setting.
 
@@ -237,7 +250,8 @@ def make_env(
       assets: where third-party files are looked up.
       profile: "standard" draws what the published code draws; "fast" has no shadows and no multisampling.
       protocol: replaces the suite's own protocol.
-      draw: False leaves every picture black and needs no graphics, for policies that act on states.
+      draw: False leaves every picture black and needs no graphics.
+      states: observations are the simulation's state observation, float32 (S,), instead of pixels; nothing is drawn.
     Raises:
       UsageError: for a name that does not exist.
       MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
@@ -259,7 +273,8 @@ def make_env(
         frame_stack=protocol.frame_stack,
         image_size=protocol.image_size,
         episode_frames=protocol.episode_frames,
-        draw=draw,
+        draw=draw and not states,
+        states=states,
     )
     env._recipe = recipe
     return env

@@ -51,6 +51,10 @@ class Simulation(abc.ABC):
         """What the robot feels, float32, one dimension; None where the suite gives pixels only."""
         return None
 
+    def observe_state(self) -> np.ndarray | None:
+        """What an oracle sees of the state, float64, one dimension; None where the domain defines none."""
+        return None
+
     def renderer_name(self) -> str:
         """The GL renderer string, or what draws instead of GL."""
         return "none"

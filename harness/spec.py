@@ -212,6 +212,9 @@ class Suite:
     published_note: str = ""  # what a reader of those numbers must know, a sentence for under the table
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # means over some settings, shown below them
     held_out: tuple[str, ...] = ()  # assets its settings show pictures of, in whatever form: not for agents to train on
+    # source of demonstrations ("expert", "human") -> task -> asset that is needed for them, "" for none
+    demonstrators: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    offers_states: bool = False  # whether its simulations have an `observe_state`, for agents that act on states
     needs_graphics: bool = True  # False for a suite that draws without GL
     axes: str = ""  # importable module with `AXES`: name -> `harness.axis.Axis`, for --shift; "" for none
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too

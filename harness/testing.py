@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +87,9 @@ class DotReach(Simulation):
     def state(self) -> np.ndarray:
         return np.concatenate([self._dot, self._target, self._drift, [float(self._reached)]])
 
+    def observe_state(self) -> np.ndarray:
+        return np.concatenate([self._dot, self._target])
+
     def successes(self) -> Mapping[str, bool]:
         return {"at_target": bool(self._distance() <= SUCCESS_RADIUS), "ever_at_target": bool(self._reached)}
 
@@ -153,6 +156,8 @@ SUITE = Suite(
     source="this project",
     needs_graphics=False,
 )
+
+STATE_SUITE = replace(SUITE, name="dots_states", offers_states=True)  # for agents that act on states
 
 
 def batch_size(observations: Observation) -> int:

@@ -14,6 +14,8 @@ SUITE = Suite(
     version=1,
     domain=metaworld.DOMAIN,
     axes=AXES,
+    offers_states=True,
+    demonstrators={"expert": dict.fromkeys(metaworld.TASKS, "")},
     tasks=metaworld.VISUAL_TASKS,
     settings=(
         Setting("light", (METAWORLD_LIGHT,)),

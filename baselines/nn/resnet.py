@@ -1,4 +1,4 @@
-"""ResNet-18's convolutional part, with torchvision's parameter names, and BatchNorm whose mode the caller chooses.
+"""ResNets' convolutional part, with torchvision's parameter names, and BatchNorm whose mode the caller chooses.
 
 He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", 2015; layout of pytorch/vision resnet.py.
 """
@@ -17,7 +17,7 @@ from harness.errors import CorruptAssetError, MissingAssetError
 
 Normalise = Callable[[nn.BatchNorm2d, Tensor], Tensor]  # applies one BatchNorm layer in the chosen mode
 
-NUM_BLOCKS = 2  # per layer, ResNet-18
+NUM_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # per layer
 
 
 def running_statistics(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
@@ -52,6 +52,8 @@ def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
 
+    expansion = 1
+
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = _conv(in_channels, channels, 3, stride)
@@ -71,26 +73,55 @@ class BasicBlock(nn.Module):
         return out.add_(x).relu_()
 
 
-class ResNet18(nn.Module):
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two 1x1, beside a shortcut; the outputs are four times as many (ResNet-50)."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        out_channels = channels * self.expansion
+        self.conv1 = _conv(in_channels, channels, 1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(channels, channels, 3, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = _conv(channels, out_channels, 1)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(_conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor, normalise: Normalise) -> Tensor:
+        out = normalise(self.bn1, self.conv1(x)).relu_()
+        out = normalise(self.bn2, self.conv2(out)).relu_()
+        out = normalise(self.bn3, self.conv3(out))
+        if self.downsample is not None:
+            x = normalise(self.downsample[1], self.downsample[0](x))  # type: ignore[arg-type]
+        return out.add_(x).relu_()
+
+
+class ResNet(nn.Module):
     """The stem and the first layers, as frozen features: (N, 3, H, W) to (N, C, H', W').
 
     Args:
-      layer: how many of the four layers run, 1..4. At 84 x 84 they give 64x21x21, 128x11x11, 256x6x6, 512x3x3.
+      depth: 18, 34 or 50.
+      layer: how many of the four layers run, 1..4. ResNet-18 at 84 x 84: 64x21x21, 128x11x11, 256x6x6, 512x3x3.
       width: channels of the stem; torchvision's weights need 64, tests take less.
     """
 
-    def __init__(self, layer: int = 2, width: int = 64) -> None:
+    def __init__(self, depth: int, layer: int = 4, width: int = 64) -> None:
         super().__init__()
-        self.layer = layer
+        self.depth, self.layer = depth, layer
+        block = Bottleneck if depth >= 50 else BasicBlock
         self.conv1 = _conv(3, width, 7, 2)
         self.bn1 = nn.BatchNorm2d(width)
         channels = width
         for number in range(1, layer + 1):
-            out_channels = width * 2 ** (number - 1)
-            first = BasicBlock(channels, out_channels, 1 if number == 1 else 2)
-            rest = [BasicBlock(out_channels, out_channels, 1) for _ in range(NUM_BLOCKS - 1)]
+            inner = width * 2 ** (number - 1)
+            first = block(channels, inner, 1 if number == 1 else 2)
+            channels = inner * block.expansion
+            rest = [block(channels, inner, 1) for _ in range(NUM_BLOCKS[depth][number - 1] - 1)]
             setattr(self, f"layer{number}", nn.ModuleList([first, *rest]))
-            channels = out_channels
         self.out_channels = channels
 
     def forward(self, x: Tensor, normalise: Normalise = running_statistics) -> Tensor:
@@ -109,7 +140,14 @@ class ResNet18(nn.Module):
         return image_size
 
 
-def initialise_randomly(network: ResNet18, seed: int) -> None:
+class ResNet18(ResNet):
+    """ResNet-18, whose layer2 is PIE-G's encoder."""
+
+    def __init__(self, layer: int = 2, width: int = 64) -> None:
+        super().__init__(18, layer, width)
+
+
+def initialise_randomly(network: nn.Module, seed: int) -> None:
     """Random weights as torchvision draws them (He normal, fan out), from a generator of their own."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -117,34 +155,44 @@ def initialise_randomly(network: ResNet18, seed: int) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
 
 
-def load_weights(network: ResNet18, path: Path) -> None:
+def load_weights(network: ResNet, path: Path) -> None:
     """Loads a torchvision state dict: every tensor the network has must be there, those of later layers may be too.
 
     Raises:
       MissingAssetError: if the file ends before the layer asked for.
       CorruptAssetError: if the file is not a state dict of this network.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise CorruptAssetError(f"{path} holds something other than tensors and was not loaded.") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CorruptAssetError(f"{path} is not a file of tensors ({type(error).__name__}).") from error
+    state = read_state(path)
     needed = network.state_dict()
     # Files written before PyTorch 0.4.1 (torchvision's own among them) have no counters of batches.
     absent = [name for name in needed if name not in state and not name.endswith("num_batches_tracked")]
     if absent:
-        raise MissingAssetError(
-            f"ResNet-18 up to layer {network.layer} needs tensors that {path.name} does not hold: {_some(absent)}."
-        )
-    _check_shapes(needed, state, path)
+        what = f"ResNet-{network.depth} up to layer {network.layer}"
+        raise MissingAssetError(f"{what} needs tensors that {path.name} does not hold: {_some(absent)}.")
+    _check_shapes(network, state, path)
     network.load_state_dict({name: state.get(name, tensor) for name, tensor in needed.items()})
 
 
-def _check_shapes(needed: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+def _check_shapes(network: ResNet, state: Mapping[str, Tensor], path: Path) -> None:
+    needed = network.state_dict()
     wrong = [name for name, tensor in needed.items() if name in state and state[name].shape != tensor.shape]
     if wrong:
-        raise CorruptAssetError(f"{path.name} is not a ResNet-18: wrong shapes of {_some(wrong)}.")
+        raise CorruptAssetError(f"{path.name} is not a ResNet-{network.depth}: wrong shapes of {_some(wrong)}.")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Reads a state dict without running any code.
+
+    Raises:
+      CorruptAssetError: if the file holds anything but tensors.
+    """
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise CorruptAssetError(f"{path} holds something other than tensors and was not loaded.") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CorruptAssetError(f"{path} is not a file of tensors ({type(error).__name__}).") from error
+    return state
 
 
 def _some(names: list[str]) -> str:

@@ -59,7 +59,8 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
     facts = source.facts if source else training_facts(plan, cell.plan, cell.seed)
     found = [plan.found[name] for name in plan.suite.setting(cell.setting).assets]
     stand_ins = dict.fromkeys([*(asset.name for asset in found if asset.stand_in), *facts["stand_ins"]])
-    notes = dict.fromkeys([*(asset.note for asset in found if asset.note), *facts["notes"]])
+    seen = ["acts on states, not on pictures"] if plan.agent.observes == "states" else []
+    notes = dict.fromkeys([*seen, *(asset.note for asset in found if asset.note), *facts["notes"]])
     protocol = cell.plan.protocol
     return {
         "run_id": plan.run_id,

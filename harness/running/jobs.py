@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,19 @@ from harness.running.plan import TaskPlan
 from harness.running.policies import load_policy_source, store_policy
 from harness.running.rollout import play_episode
 from harness.running.training_folder import has_policy, note_revision, remove_leftovers
+from harness.running.workers import Job, WorkerPool
 from harness.shift_settings import add_shifts
 
 if TYPE_CHECKING:
     from harness.assets.store import AssetStore
-    from harness.spec import Suite
+    from harness.demos import DemoSet
+    from harness.running.episodic import Collected
+    from harness.running.train import Counters, TrainSpec
+    from harness.spec import Protocol, Suite
 
 REPORT_SEC = 0.5  # least time between two progress reports of a job
+COLLECT_CHUNK = 5  # episodes a worker collects at once
+DEMO_SEED = 1_000  # of the episodes an expert demonstrates: the same demonstrations for every training seed
 EVALUATION_THREADS = 1  # fixed, so that sums are ordered alike whatever the machine and the number of workers
 
 Report = Callable[[Any], None]
@@ -69,7 +76,7 @@ class World:
         return add_shifts(load_suite(self.suite_name), self.shifts)
 
     def make_env(self, setting: str) -> PixelEnv:
-        """The environment of this task in one of the suite's settings."""
+        """The environment of this task in one of the suite's settings, as the agent observes it."""
         return make_env(
             self._suite(),
             self.plan.task,
@@ -77,7 +84,34 @@ class World:
             assets=self.store,
             profile=self.profile,
             protocol=self.plan.protocol,
+            states=load_agent(self.agent_name).observes == "states",
         )
+
+    def demos(self, folder: Path, on_progress: Callable[[Any], None]) -> DemoSet | None:
+        """The demonstrations the agent asks for, collected into a folder; what is there already is taken."""
+        request = load_agent(self.agent_name).config(**self.plan.config).demos()
+        if request is None:
+            return None
+        from harness.demos import collect_demos
+
+        return collect_demos(
+            replace(self._suite(), protocol=self._demo_protocol()),
+            self.plan.task,
+            episodes=request.num,
+            seed=DEMO_SEED,
+            out=folder,
+            store=self.store,
+            source=request.source,
+            pictures=request.pictures,
+            noisy=request.noisy,
+            profile=self.profile,
+            progress=lambda kept, tried: on_progress({}),
+        )
+
+    def _demo_protocol(self) -> Protocol:
+        """The run's own, but for the length of an episode: an expert is given the time that the suite gives."""
+        frames = self._suite().protocol.for_task(self.plan.task).episode_frames
+        return self.plan.protocol.replace(self.plan.task, "episode_frames", frames)
 
     def make_agent(self, env: PixelEnv, memory: Path | None = None, *, evaluation_only: bool = False) -> Any:
         """The agent, untrained."""
@@ -109,6 +143,16 @@ class TrainJob:
     checkpoint_sec: float
     curve_every_frames: int
     curve_episodes: int
+    collectors: int = 1  # worker processes that collect episodes, for agents that learn from whole ones
+
+
+@dataclass(frozen=True)
+class CollectJob:
+    """Plays numbered episodes of a training with a policy as it is; gives back one `Collected` each."""
+
+    world: World
+    policy: Path
+    episodes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -125,7 +169,7 @@ class EvaluateJob:
 
 def train(job: TrainJob, report: Report) -> None:
     """Runs a `TrainJob`; what a killed one left behind is continued."""
-    from harness.running.train import Trainer, TrainSpec
+    from harness.running.train import TrainSpec
 
     if has_policy(job.folder):  # the worker died when all was done but the cleaning up
         remove_leftovers(job.folder)
@@ -147,25 +191,99 @@ def train(job: TrainJob, report: Report) -> None:
         curve_episodes=job.curve_episodes,
         curve_seed=curve_seed(world.seed),
     )
-    trainer = Trainer(
-        agent,
-        env,
-        spec,
-        job.folder,
-        make_curve_env=lambda: world.make_env(suite.train.name),
-        on_progress=seldom(lambda progress: report(("frames", progress["num_frames"]))),
-    )
-    counters = trainer.run()
-    shapes = _shapes(env)
-    env.close()
+    with contextlib.closing(env):
+        on_progress = seldom(lambda progress: report(("frames", progress.get("num_frames"))))
+        counters, learned_from = _train(job, agent, env, spec, on_progress)
+        shapes = _shapes(env)
     conditions = {**job.facts["conditions"], "code_revision": revisions}
     with disk_errors(f"the policy in {job.folder}"):
         store_policy(
             agent,
             job.folder / "policy",
-            {**job.facts, "conditions": conditions, "trained_frames": counters.num_frames, **shapes},
+            {
+                **job.facts,
+                "assets": {**job.facts["assets"], **learned_from},
+                "conditions": conditions,
+                "trained_frames": counters.num_frames,
+                **shapes,
+            },
         )
     remove_leftovers(job.folder)
+
+
+def _train(
+    job: TrainJob, agent: Any, env: PixelEnv, spec: TrainSpec, on_progress: Callable[[Any], None]
+) -> tuple[Counters, dict[str, str]]:
+    """Runs the training loop that fits what the agent learns from.
+
+    Returns:
+      The counters, and the identity of the demonstrations, if there were any, by the name `demos`.
+    """
+    from harness.running.episodic import EpisodicTrainer
+    from harness.running.train import Trainer
+
+    world, train_setting = job.world, load_suite(job.world.suite_name).train.name
+    others: dict[str, Any] = {
+        "make_curve_env": lambda: world.make_env(train_setting),
+        "on_progress": on_progress,
+    }
+    if load_agent(world.agent_name).learns_from == "steps":
+        return Trainer(agent, env, spec, job.folder, **others).run(), {}
+    demos = world.demos(job.folder / "demos", on_progress)
+    with WorkerPool(job.collectors) as pool:
+
+        def collect(policy: Path, numbers: Sequence[int]) -> list[Collected]:
+            return _collect_all(pool, world, policy, numbers, on_progress)
+
+        trainer = EpisodicTrainer(agent, env, spec, job.folder, collect=collect, demos=demos, **others)
+        return trainer.run(), {} if demos is None else {"demos": demos.identity}
+
+
+def _collect_all(
+    pool: WorkerPool, world: World, policy: Path, numbers: Sequence[int], on_progress: Callable[[Any], None]
+) -> list[Collected]:
+    """Lets the pool play episodes; they come back in the order of their numbers, whoever played them."""
+    for first in range(0, len(numbers), COLLECT_CHUNK):
+        chunk = tuple(numbers[first : first + COLLECT_CHUNK])
+        pool.submit(Job("harness.running.jobs:collect", CollectJob(world, policy, chunk), group="collecting"))
+    collected: list[Collected] = []
+    for event in pool.events():
+        if event.kind == "done":
+            collected += event.payload
+        on_progress({})
+    return sorted(collected, key=lambda episode: episode.episode)
+
+
+def collect(job: CollectJob, report: Report) -> list[Collected]:
+    """Runs a `CollectJob`, with one thread, so that sums are ordered alike however many collect."""
+    from harness.running.episodic import collect_episode
+
+    set_threads(EVALUATION_THREADS)
+    env, agent = _COLLECTOR.ready(job)
+    beat = seldom(lambda step: report(("steps", step)))
+    world = job.world
+    return [collect_episode(env, agent, seed=world.seed, episode=number, on_step=beat) for number in job.episodes]
+
+
+class _Collector:
+    """The environment and the agent that a worker collects with, made once; the policy is read when it is new."""
+
+    def __init__(self) -> None:
+        self._world: World | None = None
+        self._policy: Path | None = None
+
+    def ready(self, job: CollectJob) -> tuple[PixelEnv, Any]:
+        if self._world != job.world:
+            self._world, self._policy = job.world, None
+            self._env = job.world.make_env(load_suite(job.world.suite_name).train.name)
+            self._agent = job.world.make_agent(self._env, evaluation_only=True)
+        if self._policy != job.policy:
+            self._agent.load_policy(job.policy)
+            self._policy = job.policy
+        return self._env, self._agent
+
+
+_COLLECTOR = _Collector()
 
 
 def curve_seed(train_seed: int) -> int:
@@ -181,7 +299,8 @@ def _shapes(env: PixelEnv) -> dict[str, Any]:
     """What sizes an agent's networks: the shape of the pixels it sees, and how many numbers an action has."""
     space: Any = env.observation_space
     pixels = space["pixels"] if hasattr(space, "spaces") else space
-    return {"pixels": list(pixels.shape), "actions": math.prod(env.action_space.shape or ())}
+    seen = list(pixels.shape) if len(pixels.shape) == 3 else None  # none by an agent that acts on states
+    return {"pixels": seen, "actions": math.prod(env.action_space.shape or ())}
 
 
 def evaluate(job: EvaluateJob, report: Report) -> None:

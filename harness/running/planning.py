@@ -16,6 +16,7 @@ from harness.running.asset_lookup import agent_assets, find_assets
 from harness.running.device import choose_device
 from harness.running.fits import check_memory
 from harness.running.given_policies import any_policy, check_trained_for, given_policies
+from harness.running.needs import check_demos, check_states
 from harness.running.plan import RunOptions, RunPlan, TaskPlan
 from harness.running.policies import PolicySource
 from harness.running.presets import Preset, load_preset
@@ -33,6 +34,7 @@ def make_plan(options: RunOptions) -> RunPlan:
       UsageError: (or one of its kinds) in one sentence, for whatever cannot be.
     """
     suite, agent, preset = load_suite(options.suite), load_agent(options.agent), load_preset(options.preset)
+    check_states(agent, suite)
     own_assets = suite.assets
     suite = add_shifts(suite, options.shifts)
     check_profile(options.profile)
@@ -52,6 +54,9 @@ def make_plan(options: RunOptions) -> RunPlan:
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
     # Last of all, as it may read many files; a checkpoint carries what it was trained with.
+    if agent.learns and not policies:
+        for each in (plan for plan in plans if plan.task in asked):
+            check_demos(agent, agent.configure(each.config), suite, each.task, store)
     found = find_assets(store, suite, () if policies else agent_assets(agent, plans))
     outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
     plans = tuple(with_config_hash(plan, agent, found, any_policy(policies, plan.task), outside) for plan in plans)
@@ -126,6 +131,11 @@ def _plan_task(
         raise UsageError(
             f"Agent {agent.name} needs at least {agent.min_frame_stack} stacked frames and {suite.name} has "
             f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.min_frame_stack + 1}."
+        )
+    if agent.max_frame_stack is not None and protocol.frame_stack > agent.max_frame_stack:
+        raise UsageError(
+            f"Agent {agent.name} takes at most {agent.max_frame_stack} stacked frames and {suite.name} has "
+            f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.max_frame_stack}."
         )
     published = protocol.train_frames[task]
     frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)

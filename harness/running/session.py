@@ -61,7 +61,8 @@ class Session:
         elif isinstance(arguments, TrainJob):
             key = (arguments.world.plan.task, arguments.world.seed)
             if event.kind == "message":
-                self._progress.trained(key, event.payload[1])
+                if event.payload[1] is not None:  # else a sign of life from a worker that collects
+                    self._progress.trained(key, event.payload[1])
             else:
                 self._progress.training_done(key)
                 for cell in self.cells:
@@ -113,6 +114,7 @@ class Session:
             checkpoint_sec=self._checkpoint_sec,
             curve_every_frames=plan.preset.curve_every_frames,
             curve_episodes=plan.preset.curve_episodes,
+            collectors=max(1, plan.workers // len(self._trainings)),
         )
         return Job("harness.running.jobs:train", job, group=f"training of {task_name}, seed {seed}")
 

@@ -84,16 +84,16 @@ class Trainer:
           AgentError: if the agent raises or breaks its contract.
           WorkError: if a checkpoint or the log cannot be written.
         """
-        self._resume()
+        self._prepare()
         self._log.open(self.counters.num_frames, self.counters.elapsed_sec)
         started = self._last_checkpoint = time.monotonic()
         earlier = self.counters.elapsed_sec
         try:
             while self.counters.num_frames < self.spec.train_frames:
                 self._curve()
-                episode_return, metrics = self._episode()
+                scalars = self._advance()
                 self.counters.elapsed_sec = earlier + time.monotonic() - started
-                self._log.write(vars(self.counters), {"episode_return": episode_return, **metrics})
+                self._log.write(vars(self.counters), scalars)
                 self._checkpoint()
             self._curve()
         finally:
@@ -102,8 +102,12 @@ class Trainer:
                 self._curve_env.close()
         return self.counters
 
-    def _episode(self) -> tuple[float, dict[str, float]]:
-        """Plays and learns from one episode; the budget may cut it short."""
+    def _prepare(self) -> None:
+        """Whatever comes before the first episode."""
+        self._resume()
+
+    def _advance(self) -> dict[str, float]:
+        """Plays and learns from one episode, which the budget may cut short; returns what is logged of it."""
         counters, spec, agent = self.counters, self.spec, self.agent
         shape = self.env.action_space.shape or ()
         number = counters.num_episodes
@@ -125,7 +129,7 @@ class Trainer:
             counters.num_frames = frames_before + info["num_frames"]
             self._on_progress({"num_frames": counters.num_frames})
         counters.num_episodes += 1
-        return episode_return, metrics
+        return {"episode_return": episode_return, **metrics}
 
     def _curve(self) -> None:
         """Evaluates in the training setting when it is time to."""
@@ -164,11 +168,13 @@ class Trainer:
                     shutil.rmtree(older)
         self._last_checkpoint = time.monotonic()
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
+        """Goes on from the newest checkpoint, if there is one."""
         checkpoint = newest_checkpoint(self.folder)
         if checkpoint is None:
-            return
+            return False
         progress = read_progress(checkpoint)
         check_checkpoint(checkpoint, progress)
         self.agent.load(checkpoint)
         self.counters = Counters(**progress.model_dump(include=set(vars(self.counters))))
+        return True

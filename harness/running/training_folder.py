@@ -16,7 +16,7 @@ from harness.running.policies import HASH_BELOW, PROVENANCE_FILE
 
 PROGRESS_FILE = "progress.json"
 REVISIONS_FILE = "revisions.json"
-RESUME_ONLY = ("checkpoints", "memory")
+RESUME_ONLY = ("checkpoints", "collecting", "demos", "memory")
 
 
 class Progress(SealedRecord):

@@ -136,7 +136,7 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         with starting_python() as safe_path:
-            process = context.Process(target=_serve, args=(theirs, os.getpid(), safe_path), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, os.getpid(), safe_path))
             process.start()
         theirs.close()
         worker = _Worker(process, ours)

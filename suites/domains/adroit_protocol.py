@@ -13,6 +13,12 @@ SOURCE = (
 TASKS = ("door", "hammer", "pen", "relocate")  # RRL's sparse rewards
 DENSE_TASKS = ("door_dense", "hammer_dense", "pen_dense", "relocate_dense")  # DAPG's; all else is the same
 
+# Who demonstrates, and the third-party files needed for it; humans' recordings are at hand of the door alone.
+DEMONSTRATORS = {
+    "expert": {task: f"adroit_expert_{task.removesuffix('_dense')}" for task in (*TASKS, *DENSE_TASKS)},
+    "human": dict.fromkeys(("door", "door_dense"), "adroit_demos_door"),
+}
+
 EPISODE_FRAMES = 200
 PEN_EPISODE_FRAMES = 100
 

@@ -1,0 +1,95 @@
+"""Frozen networks that turn one picture into one vector: RRL's encoders."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from harness.baselines.nn.mobilenet import MobileNetV2, ShuffleNetV2
+from harness.baselines.nn.resnet import ResNet, initialise_randomly, load_weights, read_state
+from harness.errors import CorruptAssetError
+
+if TYPE_CHECKING:
+    from harness.assets.store import FoundAsset
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CROP_NUMERATOR, CROP_DENOMINATOR = 7, 8  # 256 to 224, as torchvision's ImageNet transform
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a network is built and what it wants; mean and standard deviation are of values in 0..1."""
+
+    make: Callable[[], nn.Module]
+    dim: int
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+
+# By the name of the asset that holds the weights.
+ARCHITECTURES = {
+    "resnet18_full": Architecture(lambda: ResNet(18), 512),
+    "resnet18_killthebits": Architecture(lambda: ResNet(18), 512),
+    "resnet34": Architecture(lambda: ResNet(34), 512),
+    "resnet50": Architecture(lambda: ResNet(50), 2048),
+    "mobilenetv2": Architecture(MobileNetV2, 1280),
+    "mobilenetv2_tf": Architecture(lambda: MobileNetV2(tensorflow_padding=True), 1280, (0.5,) * 3, (0.5,) * 3),
+    "shufflenetv2": Architecture(ShuffleNetV2, 1024),
+}
+
+
+class ImageFeatures(nn.Module):
+    """Centre crop, normalisation, a frozen network in evaluation mode, the mean over the picture.
+
+    Args:
+      name: one of `ARCHITECTURES`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        architecture = ARCHITECTURES[name]
+        self.dim = architecture.dim
+        self.network = architecture.make().requires_grad_(False).eval()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for key, values in (("mean", architecture.mean), ("std", architecture.std)):
+            self.register_buffer(key, torch.tensor(values)[:, None, None], persistent=False)
+
+    def load(self, found: FoundAsset) -> None:
+        """Reads the weights of an asset; a stand-in's are drawn at random, the same everywhere.
+
+        Raises:
+          CorruptAssetError: if the file is not of this network.
+        """
+        if found.stand_in:
+            initialise_randomly(self.network, zlib.crc32(found.identity.encode()))
+        elif isinstance(self.network, ResNet):
+            load_weights(self.network, found.files[0])
+        else:
+            self._load_all(found)
+
+    def _load_all(self, found: FoundAsset) -> None:
+        state, needed = read_state(found.files[0]), self.network.state_dict()
+        odd = [name for name, tensor in needed.items() if name not in state or state[name].shape != tensor.shape]
+        odd = [name for name in odd if not name.endswith("num_batches_tracked")]
+        if odd:
+            raise CorruptAssetError(f"{found.files[0].name} does not fit: {odd[0]} is absent or of another shape.")
+        self.network.load_state_dict({name: state.get(name, tensor) for name, tensor in needed.items()})
+
+    @torch.no_grad()
+    def forward(self, pictures: Tensor) -> Tensor:
+        """uint8 (N, 3, H, W) to float32 (N, dim)."""
+        size = pictures.shape[-1]
+        crop = size * CROP_NUMERATOR // CROP_DENOMINATOR
+        first = (size - crop) // 2
+        inner = pictures[..., first : first + crop, first : first + crop].float() / 255.0
+        normalised = ((inner - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.network(normalised)
+        return features.mean((2, 3)) if features.ndim == 4 else features

@@ -1,0 +1,59 @@
+"""RRL: DAPG on the features of a frozen ImageNet network and the hand's joints (Shah & Kumar 2021)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from harness.agent import AgentSpec, DemoRequest
+from harness.baselines.dapg import LAPTOP, QUICK, TASK_SETTINGS
+from harness.baselines.dapg import Config as DapgConfig
+
+Encoder = Literal[
+    "resnet34",
+    "resnet18_full",
+    "resnet50",
+    "mobilenetv2",
+    "shufflenetv2",
+    "resnet18_killthebits",
+    "mobilenetv2_tf",
+]
+
+
+class Config(DapgConfig):
+    """RRL's released configuration (facebookresearch/RRL@4b7042a); its logs of relocate used `hidden_dim` 512.
+
+    `encoder` is the name of the asset that holds the weights; the last two stand in for torchvision's ResNet-18 and
+    MobileNetV2 where those cannot be had, and rows name them.
+    """
+
+    encoder: Encoder = "resnet34"
+    proprioception: bool = True  # False: RRL(Vision)
+    proprioception_noise: float = Field(default=0.0, ge=0)  # RRL(Noise) 0.02: of each joint's own reading (our choice)
+
+    def required_assets(self) -> tuple[str, ...]:
+        """The encoder's weights."""
+        return (self.encoder,)
+
+    def demos(self) -> DemoRequest | None:
+        """The demonstrations it learns from, with pictures."""
+        if not self.num_demos:
+            return None
+        return DemoRequest(self.demo_source, self.num_demos, noisy=self.noisy_demos, pictures=True)
+
+
+AGENT = AgentSpec(
+    name="rrl",
+    version=1,
+    maker="harness.baselines.learners.rrl:make",
+    config=Config,
+    description="RRL: DAPG on features of a frozen ResNet-34 and the joints of the hand, with 25 demonstrations.",
+    source="Shah & Kumar 2021 (RRL, arXiv 2107.03380), facebookresearch/RRL@4b7042a, aravindr93/mjrl@3871d93",
+    learns_from="episodes",
+    max_frame_stack=1,
+    min_image_size=8,
+    published_names=("RRL",),
+    task_settings=TASK_SETTINGS,
+    preset_settings={"quick": {**QUICK, "episodes_per_update": 2, "num_demos": 2}, "laptop": LAPTOP},
+)

@@ -1,0 +1,106 @@
+"""Training from whole episodes: the same bits however many collect, and wherever it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from harness.errors import MissingAssetError, UsageError
+from harness.running.plan import RunOptions
+from harness.running.planning import make_plan
+from harness.running.run import execute
+
+SUITE = "harness.testing:STATE_SUITE"
+SETTINGS = ("episodes_per_update=6", "num_demos=0", "clone_epochs=0")
+
+
+def options(runs: Path, **changes: Any) -> RunOptions:
+    made: dict[str, Any] = {
+        "suite": SUITE,
+        "agent": "npg",
+        "tasks": ("dot_reach",),
+        "frames": 900,
+        "episodes": 2,
+        "device": "cpu",
+        "settings": SETTINGS,
+        "runs": runs,
+    }
+    return RunOptions(**{**made, **changes})
+
+
+def trained(folder: Path) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Parameters of the policy, and the log without times."""
+    (policy,) = folder.rglob("policy/policy.safetensors")
+    (log,) = folder.rglob("train.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return load_file(policy), [{k: v for k, v in line.items() if k != "elapsed_sec"} for line in lines]
+
+
+def same(first: tuple[Any, Any], second: tuple[Any, Any]) -> None:
+    assert first[0].keys() == second[0].keys()
+    for name, array in first[0].items():
+        np.testing.assert_array_equal(array, second[0][name])
+    assert first[1] == second[1]
+
+
+def test_any_number_of_workers_collects_the_same_episodes(tmp_path: Path) -> None:
+    for workers in (1, 2, 4):
+        plan = make_plan(options(tmp_path / str(workers), workers=workers))
+        rows = execute(plan, quiet=True)
+        assert len(rows.rows("dot_reach", "train", 0)) == 2
+    found = [trained(tmp_path / str(workers)) for workers in (1, 2, 4)]
+    assert len(found[0][1]) == 3  # three updates of six episodes of 25 steps of two frames
+    same(found[0], found[1])
+    same(found[0], found[2])
+
+
+def test_a_killed_training_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    execute(make_plan(options(tmp_path / "whole")), quiet=True)
+    command = [sys.executable, "-m", "harness", "run", "--suite", SUITE, "--agent", "npg", "--task", "dot_reach"]
+    command += ["--frames", "900", "--episodes", "2", "--device", "cpu", "--runs", str(tmp_path / "killed"), "--quiet"]
+    command += ["--checkpoint-sec", "0", "--workers", "2", *(part for s in SETTINGS for part in ("--set", s))]
+    for pause in (2.5, 3.5):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(pause)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    same(trained(tmp_path / "whole"), trained(tmp_path / "killed"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"suite": "video_hard", "tasks": ("walker_walk",)}, UsageError, "acts on states"),
+        ({"agent": "dapg", "settings": ()}, UsageError, "nothing demonstrates"),
+        (
+            {"suite": "adroit_distractors", "agent": "dapg", "tasks": ("pen",), "settings": ("demo_source=human",)},
+            UsageError,
+            "there is: expert",
+        ),
+        (
+            {"suite": "adroit_distractors", "agent": "dapg", "tasks": ("door",), "settings": ()},
+            MissingAssetError,
+            "adroit_expert_door",
+        ),
+        ({"settings": ("episodes_per_update=0",)}, UsageError, "episodes_per_update"),
+    ],
+)
+def test_wrong_input_is_refused_before_any_work(
+    changes: dict[str, Any], error: type[Exception], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HARNESS_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(error, match=words):
+        make_plan(options(tmp_path / "runs", **changes))
+    assert not (tmp_path / "runs").exists()
