@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +56,12 @@ AssetsOption = Annotated[
     str | None, typer.Option("--assets", help="Folders with third-party files, before $HARNESS_ASSETS.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+RunsArgument = Annotated[
+    list[Path] | None, typer.Argument(help="Folders of runs, runs, or files of rows. Default: runs.")
+]
+SuitesOption = Annotated[
+    list[str] | None, typer.Option(help="Only this suite (also package.module:ATTRIBUTE); repeatable. Default: all.")
+]
 ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (tests only: other pixels).")]
 
 
@@ -184,11 +191,11 @@ def _run_table(plan: Any, fmt: str) -> str:
 
 @app.command("list")
 def list_command(
-    kind: Annotated[str, typer.Argument(help="suites, tasks, agents, shifts or presets")],
+    kind: Annotated[str, typer.Argument(help="suites, tasks, agents, shifts, presets or published")],
     suite: Annotated[str | None, typer.Option(help="For tasks: only of this suite.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List suites, tasks, agents, shifts or presets."""
+    """List suites, tasks, agents, shifts, presets or sources of published numbers."""
     from harness import listing
 
     kinds = {
@@ -197,6 +204,7 @@ def list_command(
         "agents": listing.agents,
         "shifts": listing.shifts,
         "presets": listing.presets,
+        "published": listing.published,
     }
     if kind not in kinds:
         raise unknown("list", kind, kinds)
@@ -204,6 +212,140 @@ def list_command(
         raise UsageError("--suite goes with 'harness list tasks' only.")
     rows = listing.tasks(suite) if kind == "tasks" else kinds[kind]()
     _show(rows, as_json)
+
+
+@app.command("leaderboard")
+def leaderboard_command(
+    runs: RunsArgument = None,
+    suite: SuitesOption = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; repeatable.")] = None,
+    setting: Annotated[list[str] | None, typer.Option(help="Only this setting; repeatable.")] = None,
+    fmt: Annotated[str, typer.Option("--format", help="terminal, text, md, csv, latex, html or json.")] = "terminal",
+    interval: Annotated[
+        str, typer.Option(help="student, or percentile: the field's, narrow for few seeds.")
+    ] = "student",
+    across: Annotated[list[str] | None, typer.Option(help="Compare although this field differs; repeatable.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Also draw intervals, profiles, improvement into a folder.")
+    ] = None,
+    plot_format: Annotated[str, typer.Option(help="png, pdf or svg.")] = "png",
+    published: Annotated[bool, typer.Option("--published", help="The papers' own tables, to the digit.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="What keeps columns and boards apart.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Instead: one Markdown file per suite, into this folder.")] = None,
+) -> None:
+    """Agents side by side, with what may be claimed from their numbers; published numbers beside."""
+    from harness.reports.leaderboard_command import ALL_FORMATS, check_format, load_selected, show_leaderboard
+
+    with _input():
+        check_format(fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS)
+    if write is not None and not write.is_dir():
+        raise UsageError(f"There is no folder {write} to write leaderboards into.")
+    if published:
+        _show_published(suite or (), fmt, write)
+        return
+    from harness.reports.board_plots import SUFFIXES, write_plots
+    from harness.reports.ranking import build_leaderboard, check_across, method_named
+
+    known = {name: _named_suite(name) for name in suite or ()}
+    wanted = {"suite": [s.name if s else n for n, s in known.items()], "task": task or (), "setting": setting or ()}
+    with _input():
+        method, fields = method_named(interval), check_across(across or ())
+        rows = load_selected(runs or [Path("runs")], wanted, on_damage=_left_out)
+    if f".{plot_format}" not in SUFFIXES:
+        raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
+    facts = suite_facts(map(str, rows["suite"].unique()), [s for s in known.values() if s])
+    if write is not None:
+        _write_boards(rows, facts, write)
+        return
+    found = build_leaderboard(rows, facts, method=method, across=fields)
+    typer.echo(show_leaderboard(found, fmt, why=why))
+    for path in write_plots(found, plots, f".{plot_format}") if plots else ():
+        _say(str(path), err=True)
+
+
+def _write_boards(rows: Any, facts: Any, folder: Path) -> None:
+    from harness.reports.boards import measured_boards, write_boards
+
+    for path in write_boards(measured_boards(rows, facts), folder):
+        _say(str(path))
+
+
+def _show_published(suites: Sequence[str], fmt: str, folder: Path | None) -> None:
+    """The papers' tables, on standard output or as files."""
+    from harness.reports.boards import published_boards, write_boards
+    from harness.reports.published_tables import published_sheets
+    from harness.reports.sheets import show
+
+    wanted = _published_suites(suites)
+    if folder is None:
+        typer.echo(show(published_sheets(wanted), fmt, title="Published"))
+        return
+    for path in write_boards(published_boards(wanted), folder):
+        _say(str(path))
+
+
+def _published_suites(suites: Sequence[str]) -> dict[str, tuple[str, ...] | None] | None:
+    """Which of the papers' suites, and which of their settings, are asked for; a name is one of ours or of theirs."""
+    from harness.listing import published
+    from harness.registry import load_suite, suite_names
+
+    theirs = {row["suite"] for row in published()}
+    ours = {name: load_suite(name) for name in suite_names()}
+    wanted: dict[str, set[str] | None] = {name: None for name in suites if name in theirs and name not in ours}
+    for name in (name for name in suites if name not in wanted):
+        if name not in ours:
+            raise unknown("suite", name, {*ours, *theirs})
+        paper = ours[name].published_suite
+        if paper is None:
+            raise UsageError(f"There are no published numbers for suite '{name}' (harness list published).")
+        shared = sum(other.published_suite == paper for other in ours.values()) > 1
+        settings = {each.name for each in ours[name].all_settings} if shared else None
+        wanted[paper] = None if settings is None else (wanted.get(paper) or set()) | settings
+    return {name: None if found is None else tuple(found) for name, found in wanted.items()} or None
+
+
+def _named_suite(name: str) -> Suite | None:
+    """The suite a user names; None for one that only rows know."""
+    from harness.registry import load_suite, suite_names
+
+    return load_suite(name) if ":" in name or name in suite_names() else None
+
+
+def suite_facts(names: Iterable[str], given: Sequence[Suite]) -> dict[str, Any]:
+    """What leaderboards must know of suites that exist here; others are described by their rows."""
+    from harness.registry import load_suite, suite_names
+    from harness.reports.leaderboard import SuiteFacts
+
+    known = set(suite_names())
+    suites = {suite.name: suite for suite in (*map(load_suite, (n for n in names if n in known)), *given)}
+    return {
+        name: SuiteFacts(
+            name=name,
+            tasks=suite.tasks,
+            settings=tuple(setting.name for setting in suite.settings),
+            train_setting=suite.train.name,
+            metric=suite.protocol.metric,
+            frame_rewards=suite.frame_rewards,
+            published_suite=suite.published_suite,
+            published_note=suite.published_note,
+        )
+        for name, suite in suites.items()
+    }
+
+
+def _left_out(damage: CorruptRowsError) -> None:
+    _say(f"Left out: {damage}", err=True)
+
+
+@contextlib.contextmanager
+def _input() -> Iterator[None]:
+    """What a user named does not exist or cannot be: an error of use."""
+    try:
+        yield
+    except CorruptRowsError:
+        raise
+    except (ValueError, FileNotFoundError) as error:
+        raise UsageError(str(error)) from error
 
 
 @app.command("curves")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.registry import agent_names, load_agent, load_suite, suite_names
+from harness.results.published import SOURCES, load_published_texts
 from harness.results.text import escaped
 from harness.running.presets import PRESETS
 from harness.shift_settings import axes_of
@@ -90,6 +91,25 @@ def presets() -> list[dict[str, Any]]:
             "description": preset.description,
         }
         for preset in PRESETS.values()
+    ]
+
+
+def published() -> list[dict[str, Any]]:
+    """One row per source of published numbers and suite of the paper."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for line in load_published_texts():
+        groups.setdefault((line["file"], line["suite"]), []).append(line)
+    return [
+        {
+            "source": SOURCES[file],
+            "suite": suite,
+            "metrics": " ".join(dict.fromkeys(line["metric"] for line in lines)),
+            "agents": len({line["agent"] for line in lines}),
+            "numbers": sum(line["mean"] != "" for line in lines),
+            "missing": sum(line["mean"] == "" for line in lines),
+            "file": f"results/published/{file}.csv",
+        }
+        for (file, suite), lines in sorted(groups.items(), key=lambda item: list(SOURCES).index(item[0][0]))
     ]
 
 

@@ -143,6 +143,7 @@ SUITE = Suite(
     name="dots",
     version=1,
     domain="harness.testing",
+    frame_rewards=(0.0, 1.0),
     tasks=TASKS,
     settings=(Setting("backdrop", (Backdrop(),)),),
     protocol=Protocol(

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.reports import statistics, student
+from harness.reports import student
 from harness.reports.statistics import Floats, Samples
 from harness.reports.student import Moments
 
 ALPHA = 0.05
-NUM_DRAWS = 20_000
+NUM_DRAWS = 10_000
 
 Tasks = Sequence[Samples]  # the samples of every task, of one agent
 Signs = NDArray[np.int8]  # (agents, agents): 1 where the row's agent is better than the column's, -1 where worse
@@ -34,15 +35,7 @@ def difference_chance(ours: Tasks, theirs: Tasks, metric: str) -> float | None:
     Returns:
       None if one of them has one episode of one seed.
     """
-    x, y = student.task_moments(ours), student.task_moments(theirs)
-    if x is None or y is None:
-        return None
-    difference = student.combined([x, y], [1.0, -1.0])
-    if difference.variance > 0.0:
-        return 2 * student.t_chance(-abs(difference.estimate) / float(np.sqrt(difference.variance)), difference.freedom)
-    if metric == "success":
-        return student.success_difference_chance(ours, theirs)
-    return 1.0 if abs(difference.estimate) <= 1e-12 * abs(x.estimate) else 0.0
+    return _chance(_side(ours), _side(theirs), metric)
 
 
 def holm(chances: Sequence[float]) -> list[float]:
@@ -66,15 +59,14 @@ def better_signs(
     Returns:
       Per line the signs, and which pairs could be tested, both (agents, agents).
     """
-    tests = [
-        (line, i, j, chance) for line, agents in enumerate(families) for i, j, chance in _pair_chances(agents, metric)
-    ]
+    lines = [[None if tasks is None else _side(tasks) for tasks in agents] for agents in families]
+    tests = [(line, i, j, p) for line, agents in enumerate(lines) for i, j, p in _pair_chances(agents, metric)]
     found = [(np.zeros((len(a), len(a)), np.int8), np.zeros((len(a), len(a)), np.bool_)) for a in families]
     for (line, i, j, _), adjusted in zip(tests, holm([test[3] for test in tests]), strict=True):
         signs, tested = found[line]
         tested[i, j] = tested[j, i] = True
         if adjusted <= alpha:
-            signs[i, j] = np.sign(_mean(families[line][i]) - _mean(families[line][j]))
+            signs[i, j] = _sign(lines[line][i], lines[line][j])
             signs[j, i] = -signs[i, j]
     return found
 
@@ -138,18 +130,43 @@ def best_chances(
     return [None if draws is None else float(np.mean(np.where(draws == top, shares, 0.0))) for draws in found]
 
 
-def _pair_chances(agents: Sequence[Tasks | None], metric: str) -> list[tuple[int, int, float]]:
-    there = [(i, tasks) for i, tasks in enumerate(agents) if tasks is not None]
+class _Side(NamedTuple):
+    """One agent in a comparison: its samples, and the moments of its mean over tasks."""
+
+    tasks: Tasks
+    moments: Moments | None
+
+
+def _side(tasks: Tasks) -> _Side:
+    return _Side(tasks, student.task_moments(tasks))
+
+
+def _chance(ours: _Side, theirs: _Side, metric: str) -> float | None:
+    x, y = ours.moments, theirs.moments
+    if x is None or y is None:
+        return None
+    difference = student.combined([x, y], [1.0, -1.0])
+    if difference.variance > 0.0:
+        return 2 * student.t_chance(-abs(difference.estimate) / float(np.sqrt(difference.variance)), difference.freedom)
+    if metric == "success":
+        return student.success_difference_chance(ours.tasks, theirs.tasks)
+    return 1.0 if abs(difference.estimate) <= 1e-12 * abs(x.estimate) else 0.0
+
+
+def _sign(ours: _Side | None, theirs: _Side | None) -> int:
+    """1 where the mean of ours is the higher one, -1 where it is the lower one."""
+    x, y = (side.moments.estimate if side and side.moments else 0.0 for side in (ours, theirs))
+    return int(x > y) - int(x < y)
+
+
+def _pair_chances(agents: Sequence[_Side | None], metric: str) -> list[tuple[int, int, float]]:
+    there = [(i, side) for i, side in enumerate(agents) if side is not None]
     chances = []
     for n, (i, ours) in enumerate(there):
         for j, theirs in there[n + 1 :]:
-            if (chance := difference_chance(ours, theirs, metric)) is not None:
+            if (chance := _chance(ours, theirs, metric)) is not None:
                 chances.append((i, j, chance))
     return chances
-
-
-def _mean(tasks: Tasks | None) -> float:
-    return float(np.mean([statistics.mean(samples) for samples in tasks or ()]))
 
 
 def _mean_draws(tasks: Tasks, metric: str, num_draws: int, rng: np.random.Generator) -> Floats | None:

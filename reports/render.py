@@ -6,7 +6,6 @@ import csv
 import html
 import io
 import json
-import re
 import shutil
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.reports import statistics
+from harness.reports.escaping import in_csv, in_latex, in_markdown
 from harness.reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
 from harness.results.text import escaped, json_escaped
 
@@ -222,12 +222,12 @@ def _markdown(table: Table) -> str:
     grid = _grid(table)
 
     def row(texts: Sequence[str]) -> str:
-        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+        return "| " + " | ".join(in_markdown(text) for text in texts) + " |"
 
-    lines = [f"**{grid.title}**", "", row(("setting", *grid.header))]
+    lines = [f"**{in_markdown(grid.title)}**", "", row(("setting", *grid.header))]
     lines.append("| --- | --- |" + " ---: |" * (len(grid.header) - 1))
     lines += [row((name, *texts)) for name, section in grid.sections for texts in section]
-    return "\n".join([*lines, "", *(f"- {note.strip()}" for note in grid.footnotes)])
+    return "\n".join([*lines, "", *(f"- {in_markdown(note.strip())}" for note in grid.footnotes)])
 
 
 def _html(table: Table) -> str:
@@ -247,40 +247,25 @@ def _html(table: Table) -> str:
     return "\n".join([*lines, "</table>", '<ul class="footnotes">', *notes, "</ul>"])
 
 
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"$^\dagger$"}
-_LATEX |= {
-    "±": r"$\pm$",
-    "–": "--",
-    "…": r"\ldots{}",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    **{c: "\\" + c for c in "&%$#_{}"},
-}
-
-
-def _tex(text: str) -> str:
-    return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
-
-
 def _latex(table: Table) -> str:
     grid = _grid(table)
 
     def row(texts: Sequence[str]) -> str:
         # A line that opens with a bracket would be read as an option of the line break before it.
-        return " & ".join("{}" + _tex(text) if text.startswith("[") else _tex(text) for text in texts) + r" \\"
+        return " & ".join("{}" + in_latex(text) if text.startswith("[") else in_latex(text) for text in texts) + r" \\"
 
     lines = [
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
-        rf"\caption{{{_tex(grid.title)}}}",
+        rf"\caption{{{in_latex(grid.title)}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
         r"\toprule",
         row(grid.header),
     ]
     for name, section in grid.sections:
-        lines += [r"\midrule", rf"\multicolumn{{{len(grid.header)}}}{{l}}{{\emph{{{_tex(name)}}}}} \\"]
+        lines += [r"\midrule", rf"\multicolumn{{{len(grid.header)}}}{{l}}{{\emph{{{in_latex(name)}}}}} \\"]
         lines += [row(texts) for texts in section]
-    notes = [_tex(note.strip()) + r"\par" for note in grid.footnotes]
+    notes = [in_latex(note.strip()) + r"\par" for note in grid.footnotes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\footnotesize", *notes, r"\end{table}"])
 
 
@@ -317,7 +302,7 @@ def _flat(line: Line, table: Table) -> dict[str, Any]:
     for name in ("preset", "train_frames", "stand_ins", "render_profile"):
         values[name] = line.key.get(name)
     values["notes"] = "; ".join(line.notes)
-    return {escaped(name): escaped(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {in_csv(name): in_csv(value) for name, value in values.items()}
 
 
 def _json(table: Table) -> str:

@@ -125,17 +125,17 @@ def _label(variants: list[Variant]) -> None:
     for variant in variants:
         same = [other for other in variants if other.agent == variant.agent]
         number = next(i for i, other in enumerate(same) if other is variant)
-        variant.label = variant.agent if agents.count(variant.agent) == 1 else f"{variant.agent} ({_letters(number)})"
+        variant.label = variant.agent if agents.count(variant.agent) == 1 else f"{variant.agent} ({letters(number)})"
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
     """a, b, ..., z, aa, ab, ..."""
-    letters = ""
+    text = ""
     number += 1
     while number:
         number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return letters
+        text = chr(ord("a") + rest) + text
+    return text
 
 
 def differences(variants: list[Variant]) -> list[str]:

@@ -5,6 +5,7 @@ They stand beside measured numbers and never among them. A cell the paper has bu
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -94,6 +95,15 @@ def load_published() -> pd.DataFrame:
       missing; `seeds` and `frames` are nullable integers. A new copy: change it as you like.
     """
     return _frame().copy()
+
+
+def load_published_texts() -> list[dict[str, str]]:
+    """All digitised numbers, one line each: the very texts of the files, and the `file` (its stem) they stand in."""
+    lines: list[dict[str, str]] = []
+    for path in sorted(FOLDER.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            lines += [{**line, "file": path.stem} for line in csv.DictReader(file)]
+    return lines
 
 
 def published_cell(suite: str, task: str, setting: str, agent_names: Iterable[str]) -> list[PublishedNumber]:

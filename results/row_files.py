@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.earlier import columns_of, upgraded, version_of
 from harness.results.rows import (
     COLUMNS,
     SCHEMA_VERSION,
@@ -63,7 +64,7 @@ def _parse_line(line: bytes) -> Row:
     if not isinstance(values, dict):
         raise ValueError(f"it holds {shortened(repr(values))}")
     checksum = values.pop(CHECKSUM, None)
-    row = from_dict(values)
+    row = from_dict(upgraded(values))
     if checksum is not None and checksum != short_hash(values):
         raise ValueError(f"its values do not match its {CHECKSUM}")
     check_row(row)
@@ -112,22 +113,21 @@ def _decode(data: bytes) -> list[Row]:
     # From memory: pyarrow closes a file it was given by name only later, on a thread of its own.
     table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
     metadata = table.schema.metadata or {}
-    version = metadata.get(VERSION_KEY, b"%d" % SCHEMA_VERSION).decode()
-    if version != str(SCHEMA_VERSION):
-        raise ValueError(f"its rows are of version {shortened(version)}, and this program reads {SCHEMA_VERSION}")
-    if set(table.column_names) != set(COLUMNS):
+    columns = columns_of(_version(metadata.get(VERSION_KEY), set(table.column_names)))
+    if set(table.column_names) != set(columns):
         raise ValueError(f"its columns are {shortened(', '.join(table.column_names))}")
-    for wanted in schema():
+    described = pa.schema([schema().field(name) for name in columns])
+    for wanted in described:
         if not _may_be(table.schema.field(wanted.name).type, wanted):  # a cast would make numbers of texts
             raise ValueError(f"its {wanted.name} are of type {table.schema.field(wanted.name).type}, not {wanted.type}")
-    rows = [from_dict(values) for values in table.select(list(COLUMNS)).cast(schema()).to_pylist()]
+    rows = [from_dict(upgraded(values)) for values in table.select(list(columns)).cast(described).to_pylist()]
     for number, row in enumerate(rows, start=1):
         try:
             check_row(row)
         except (ValueError, TypeError) as error:
             raise ValueError(f"row {number}, {error}") from error
     digest = metadata.get(DIGEST_KEY)
-    if digest is not None and digest.decode() != rows_digest(rows):
+    if digest is not None and digest.decode() != rows_digest(rows, columns):
         raise ValueError("its rows do not match their digest")
     return rows
 
@@ -141,11 +141,21 @@ def _may_be(found: pa.DataType, wanted: pa.Field) -> bool:
     return bool(found == wanted.type or (pa.types.is_large_string(found) and pa.types.is_string(wanted.type)))
 
 
-def rows_digest(rows: Iterable[Row]) -> str:
-    """SHA-256 over the canonical JSON of all values, hex."""
+def _version(stated: bytes | None, names: set[str]) -> int:
+    """The version a file states; the earliest files state none, and are told by their columns."""
+    if stated is None:
+        return version_of(names)
+    if not stated.isdigit():
+        raise ValueError(f"its rows are of version {shortened(repr(stated))}, which is none")
+    return int(stated[:9])
+
+
+def rows_digest(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
+    """SHA-256 over the canonical JSON of the values of some columns, hex."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(canonical_json(list(to_dict(row).values())).encode() + b"\n")
+        values = to_dict(row)
+        digest.update(canonical_json([values[name] for name in columns]).encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -68,7 +68,7 @@ _TYPES: dict[str, tuple[type, bool]] = {  # annotation in Row -> (exact type, ma
     "bool | None": (bool, True),
 }
 _INT64 = range(-(2**63), 2**63)
-_TABLES: dict[str, type | None] = {  # texts that hold an object in JSON -> what its values are; None for anything
+TEXTS_OF_JSON: dict[str, type | None] = {  # texts that hold an object in JSON -> what its values are; None for anything
     "successes_json": bool,
     "shift_json": None,
     "assets_json": str,
@@ -100,19 +100,19 @@ def check_row(row: Row) -> None:
     if not math.isfinite(row.episode_return):
         place = (row.task, row.setting, row.train_seed)
         raise ValueError(f"Episode {row.episode} of {place} has a return that is not finite: {row.episode_return}.")
-    for name in _TABLES:
-        if problem := _table_problem(name, getattr(row, name)):
+    for name in TEXTS_OF_JSON:
+        if problem := json_problem(name, getattr(row, name)):
             raise ValueError(f"Row.{name} {problem}: {shortened(getattr(row, name))}")
 
 
 @functools.lru_cache(maxsize=4096)  # the rows of a run share most of these texts
-def _table_problem(name: str, text: str) -> str | None:
+def json_problem(name: str, text: str) -> str | None:
     """What is wrong with a `*_json` text, as a clause."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return "is no JSON"
-    kind = _TABLES[name]
+    kind = TEXTS_OF_JSON[name]
     if not isinstance(value, dict):
         return "is no object in JSON"
     if not _is_text(canonical_json(value)):

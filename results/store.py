@@ -100,8 +100,13 @@ class RowStore:
 
     def is_complete(self, task: str, setting: str, train_seed: int | None) -> bool:
         """Whether the cell was completed and nothing was added since."""
+        return self.complete_file(task, setting, train_seed) is not None
+
+    def complete_file(self, task: str, setting: str, train_seed: int | None) -> Path | None:
+        """The one file that holds a cell which was completed and to which nothing was added since."""
         cell = (task, setting, train_seed)
-        return self._path(cell, "parquet").exists() and not self._path(cell, "jsonl").exists()
+        path = self._path(cell, "parquet")
+        return path if path.exists() and not self._path(cell, "jsonl").exists() else None
 
     def complete(self, task: str, setting: str, train_seed: int | None) -> None:
         """Turns a cell into one Parquet file, sorted by episode; doing it again changes nothing.
@@ -170,7 +175,7 @@ def load_rows(*paths: str | os.PathLike[str], on_damage: OnDamage = refuse) -> p
     """
     import pandas as pd
 
-    rows = [row for source in dict.fromkeys(_sources(paths)) for row in _load(source, on_damage)]
+    rows = [row for source in dict.fromkeys(sources(paths)) for row in _load(source, on_damage)]
     columns = {
         field.name: pd.Series([getattr(row, field.name) for row in rows], dtype=_PANDAS[str(field.type)])
         for field in fields(Row)
@@ -178,7 +183,7 @@ def load_rows(*paths: str | os.PathLike[str], on_damage: OnDamage = refuse) -> p
     return pd.DataFrame(columns)
 
 
-def _sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """The files and folders of rows that the paths lead to."""
     for path in map(Path, paths):
         if not path.exists():
@@ -191,8 +196,16 @@ def _sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 
 def _load(source: Path, on_damage: OnDamage) -> list[Row]:
-    if source.is_dir():
-        return RowStore(source).rows(on_damage=on_damage)
+    return RowStore(source).rows(on_damage=on_damage) if source.is_dir() else read_file(source, on_damage)
+
+
+def read_file(source: Path, on_damage: OnDamage = refuse) -> list[Row]:
+    """The rows of one file, in its order.
+
+    Raises:
+      ValueError: if its name ends in neither .parquet nor .jsonl.
+      CorruptRowsError: if it is damaged.
+    """
     if source.suffix not in (".parquet", ".jsonl"):
         raise ValueError(f"{source} is not a file of rows: expected .parquet or .jsonl.")
     return (read_parquet if source.suffix == ".parquet" else read_lines)(source, on_damage)

@@ -11,6 +11,7 @@ SUITE = Suite(
     name="color_easy",
     version=1,
     domain=dmcontrol.DOMAIN,
+    frame_rewards=dmcontrol.FRAME_REWARDS,
     axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=(Setting("color_easy", (RandomColor(level="easy"),)),),

@@ -24,6 +24,7 @@ SUITE = Suite(
     name="distracting_cs",
     version=1,
     domain=dmcontrol.DOMAIN,
+    frame_rewards=dmcontrol.FRAME_REWARDS,
     axes=AXES,
     tasks=dmcontrol.ALL_TASKS,
     settings=tuple(distracting(intensity) for intensity in INTENSITIES),

@@ -29,6 +29,7 @@ SUITE = Suite(
     name="dmcgb2",
     version=1,
     domain=dmcontrol.DOMAIN,
+    frame_rewards=dmcontrol.FRAME_REWARDS,
     axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=tuple(

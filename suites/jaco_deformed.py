@@ -11,6 +11,7 @@ SUITE = Suite(
     name="jaco_deformed",
     version=2,
     domain=jaco.DOMAIN,
+    frame_rewards=jaco.FRAME_REWARDS,
     axes=AXES,
     tasks=jaco.TASKS,
     settings=(

@@ -11,6 +11,7 @@ SUITE = Suite(
     name="video_hard",
     version=2,
     domain=dmcontrol.DOMAIN,
+    frame_rewards=dmcontrol.FRAME_REWARDS,
     axes=AXES,
     tasks=dmcontrol.TASKS,
     settings=(Setting("video_hard", (VideoBackground(split="hard"),)),),

@@ -28,6 +28,8 @@ ACTION_REPEAT = 2
 EASY_FRAMES = 1_000_000
 MEDIUM_FRAMES = 3_000_000
 
+FRAME_REWARDS = (0.0, 1.0)  # of all tasks of dm_control's suite
+
 PROTOCOL = Protocol(
     action_repeat=MappingProxyType(dict.fromkeys(TASKS, ACTION_REPEAT)),
     train_frames=MappingProxyType({**dict.fromkeys(TASKS, EASY_FRAMES), "cheetah_run": MEDIUM_FRAMES}),

@@ -12,6 +12,8 @@ TASKS = ("reach_duplo", "lift_brick", "place_brick")
 # PIE-G trains its reach_duplo for "medium", 3.1M frames, and keeps a snapshot every 200,000: the last is of 3.0M.
 TRAIN_FRAMES = 3_000_000
 
+FRAME_REWARDS = (0.0, 1.0)  # tolerances and their weighted means (dm_control manipulation/reach.py, lift.py, place.py)
+
 PROTOCOL = Protocol(
     action_repeat=dict.fromkeys(TASKS, 2),
     train_frames=dict.fromkeys(TASKS, TRAIN_FRAMES),

@@ -629,7 +629,7 @@ def test_markdown_html_and_latex_hold_the_cells_and_escape(rows):
     assert f"| {wanted} |" in markdown
     assert f"walker\\_walk & {wanted} &" in latex
     assert "a&lt;b &amp; 100%" in render(table, "html")
-    assert r"\caption{a<b \& 100\% | x\_y}" in latex
+    assert r"\caption{a\textless{}b \& 100\% | x\_y}" in latex
     assert not re.search(r"(?<!\\)_", latex.split("\n", 1)[1])
     columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", latex)[1]
     body = [text for text in latex.split("\n") if " & " in text]

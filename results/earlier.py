@@ -1,0 +1,38 @@
+"""Rows that earlier versions of this program wrote: read for ever, with what they did not record left empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.results.rows import COLUMNS, SCHEMA_VERSION
+
+# By the version that brought it, each column that earlier rows lack, with the value that says it was not recorded.
+_ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}}
+
+
+def columns_of(version: int) -> tuple[str, ...]:
+    """The columns of the rows of a version, in order.
+
+    Raises:
+      ValueError: if there is no such version, or it is a later one.
+    """
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise ValueError(f"its rows are of version {version}, and this program reads 1 to {SCHEMA_VERSION}")
+    later = {name for added, columns in _ADDED.items() if added > version for name in columns}
+    return tuple(name for name in COLUMNS if name not in later)
+
+
+def version_of(names: set[str]) -> int:
+    """Which version's rows have these columns; the present one if none has."""
+    versions = range(1, SCHEMA_VERSION + 1)
+    return next((version for version in versions if set(columns_of(version)) == names), SCHEMA_VERSION)
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row of any version as one of the present version; others are left as they are."""
+    version = version_of(set(values))
+    return {
+        **values,
+        **{name: value for v, columns in _ADDED.items() if v > version for name, value in columns.items()},
+    }
