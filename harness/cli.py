@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import HarnessError, UsageError, unknown
-from harness.results.damage import CorruptRowsError
+from harness.errors import UsageError, unknown
+from harness.refusals import in_one_sentence
 from harness.results.text import escaped
+from harness.streams import abandon_output, prepare_streams
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
@@ -354,6 +355,7 @@ def curves_command(
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: curves.png in the run's folder.")] = None,
 ) -> None:
     """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
+    from harness.files import check_target
     from harness.running.train_log import read_train_log
 
     logs = {escaped(log.parent.name): read_train_log(log) for log in sorted(run.glob("train/*/train.jsonl"))}
@@ -362,6 +364,7 @@ def curves_command(
     path = out or run / "curves.png"
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+    check_target(path)
     from harness.reports.curves import plot_curves
 
     plot_curves(logs, path)
@@ -550,6 +553,7 @@ def main() -> None:
     if "--debug" in sys.argv[1:]:  # anywhere, not only before the command's name
         sys.argv.remove("--debug")
         os.environ["HARNESS_DEBUG"] = "1"
+    prepare_streams()
     try:
         sys.exit(app(standalone_mode=False))
     except WRONG_USE as error:
@@ -557,15 +561,17 @@ def main() -> None:
     except typer.Abort:
         _say("Aborted!", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
+    except BrokenPipeError:  # the reader of our output has left
+        abandon_output()
         sys.exit(1)
-    except (HarnessError, CorruptRowsError) as error:
-        if os.environ.get("HARNESS_DEBUG"):
+    except Exception as error:
+        told = in_one_sentence(error)
+        if told is None or os.environ.get("HARNESS_DEBUG"):
             typer.echo(escaped(getattr(error, "worker_traceback", ""), keep="\n"), err=True)
             raise
-        _say(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        abandon_output()
+        _say(f"error: {told}", err=True)
+        sys.exit(told.exit_code)
 
 
 if __name__ == "__main__":

@@ -42,23 +42,6 @@ def disk_errors(what: str) -> Iterator[None]:
         raise WorkError(f"Cannot write {what}: {reason}. What was finished before is kept.") from error
 
 
-def check_writable(folder: Path) -> None:
-    """Checks that a folder exists or can be made, and can be written; makes nothing.
-
-    Raises:
-      UsageError: otherwise.
-    """
-    if not folder.name and folder != Path(folder.anchor or "."):
-        raise UsageError("--runs needs the name of a folder.")
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise UsageError(f"Cannot keep runs in {folder}: {existing} is not a folder.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"Cannot keep runs in {folder}: {existing} cannot be written. Choose another with --runs.")
-
-
 def check_target(path: Path) -> None:
     """Checks before any work that a file can be written, by opening it; leaves what is there as it is.
 
@@ -66,13 +49,29 @@ def check_target(path: Path) -> None:
       UsageError: if it cannot.
     """
     is_new = not path.exists()
-    try:
-        with open(path, "ab"):
-            pass
+    try:  # without blocking: a pipe that nobody reads would be waited for
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666))
         if is_new:
             path.unlink()
     except OSError as error:
         raise UsageError(f"Cannot write '{path}' ({error.strerror or error}).") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Checks before any work that a folder exists or can be made, and can be written; makes nothing.
+
+    Raises:
+      UsageError: otherwise.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        if existing.is_symlink():
+            raise UsageError(f"Cannot write into {folder}: {existing} is a link that leads nowhere.")
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UsageError(f"Cannot write into {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"Cannot write into {folder}: {existing} cannot be written. Choose another place.")
 
 
 def write_json(path: Path, value: Any) -> None:

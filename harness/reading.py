@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, UsageError
+from harness.results.plain_file import read_plain
 from harness.results.rows import canonical_json
 
 T = TypeVar("T")
@@ -79,10 +78,7 @@ def read_bytes(path: Path, *, error: type[HarnessError] = UsageError) -> bytes:
       HarnessError: of the type `error`, if it cannot be read, is no plain file or longer than `MAX_BYTES`.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise error(f"{path} is not a plain file.")
-            text = file.read(MAX_BYTES + 1)
+        text = read_plain(path, MAX_BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as problem:
@@ -134,10 +130,6 @@ def seal_of(values: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of a record without its seal, hex."""
     text = canonical_json({name: value for name, value in values.items() if name != SEAL})
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe without a writer would be waited for
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:

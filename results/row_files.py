@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.earlier import columns_of, upgraded, version_of
+from harness.results.plain_file import read_plain
 from harness.results.rows import (
     COLUMNS,
     SCHEMA_VERSION,
@@ -47,7 +48,7 @@ def to_line(row: Row) -> bytes:
 def read_lines(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     """The rows of a file of lines, none if it is absent; a last line without its newline is none."""
     try:
-        *lines, _torn = path.read_bytes().split(b"\n")
+        *lines, _torn = read_plain(path).split(b"\n")
     except FileNotFoundError:
         return []
     rows = []
@@ -96,7 +97,7 @@ def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     import pyarrow as pa
 
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         return []
     try:

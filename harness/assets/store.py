@@ -5,6 +5,7 @@ What exists stands in `manifest.py`; `download.py` gets it. Nothing here imports
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -20,8 +21,29 @@ OVERLAY_STAND_IN = "stand-in:dead-leaves-v1"
 
 
 def cache_folder() -> Path:
-    """Where fetched assets go: `$XDG_CACHE_HOME/visual-rl-harness/assets`, by default below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visual-rl-harness" / "assets"
+    """Where fetched assets go: `$XDG_CACHE_HOME/visual-rl-harness/assets`, by default below `~/.cache`.
+
+    Raises:
+      UsageError: if the user has no home folder, as in some containers.
+    """
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = Path(given) if given else Path.home() / ".cache"
+    except RuntimeError:
+        raise UsageError("There is no home folder to keep files in: set HOME, or XDG_CACHE_HOME.") from None
+    return base / "visual-rl-harness" / "assets"
+
+
+def user_path(text: str) -> Path:
+    """A path as a user writes it, `~` for a home folder included, from the root.
+
+    Raises:
+      UsageError: if it starts in the home folder of nobody.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"'{text}' starts in a home folder that does not exist: write the path out.") from None
 
 
 class AssetStore:
@@ -37,6 +59,7 @@ class AssetStore:
         self.folders = tuple(Path(folder) for folder in folders)
         self.allow_stand_ins = allow_stand_ins
         self.held_out = tuple(held_out)
+        self.may_be_absent: tuple[Path, ...] = ()  # the cache, before anything was fetched
 
     @classmethod
     def from_environment(
@@ -49,12 +72,17 @@ class AssetStore:
         Raises:
           UsageError: if a folder of `extra` does not exist.
         """
+        cache = []
+        with contextlib.suppress(UsageError):  # without a home folder nothing was ever fetched into it
+            cache.append(cache_folder())
         asked = _split_folders(extra)
         for folder in asked:
             if not folder.is_dir():
                 raise UsageError(f"No such folder: {folder} (given by --assets).")
-        folders = [*asked, *_split_folders(os.environ.get("HARNESS_ASSETS")), cache_folder()]
-        return cls(list(dict.fromkeys(folders)), allow_stand_ins=allow_stand_ins, held_out=held_out)
+        folders = [*asked, *_split_folders(os.environ.get("HARNESS_ASSETS")), *cache]
+        store = cls(list(dict.fromkeys(folders)), allow_stand_ins=allow_stand_ins, held_out=held_out)
+        store.may_be_absent = tuple(cache)
+        return store
 
     def find(self, name: str) -> FoundAsset:
         """Looks one asset up and verifies size and digest of every file it returns.
@@ -89,7 +117,7 @@ class AssetStore:
           MissingAssetError: if there are none and stand-ins are not allowed.
         """
         if choice not in ("auto", "places365"):
-            found = user_pictures(Path(choice).expanduser().absolute())
+            found = user_pictures(user_path(choice))
             self._check_not_held_out(found)
             return found
         places = self.locate_tree(asset_named("places365").tree or "")
@@ -151,7 +179,7 @@ class AssetStore:
 
 
 def _split_folders(text: str | None) -> list[Path]:
-    return [Path(part).expanduser().absolute() for part in (text or "").split(os.pathsep) if part]
+    return [user_path(part) for part in (text or "").split(os.pathsep) if part]
 
 
 def _number(file: AssetFile) -> str:

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from harness.assets.listing import list_assets
 from harness.assets.store import AssetStore, cache_folder
 from harness.distribution import DISTRIBUTION
-from harness.errors import WorkError
+from harness.errors import UsageError, WorkError
 from harness.results.text import escaped
 
 SUPPORTED_PYTHON = ((3, 11), (3, 12))
@@ -114,7 +114,7 @@ def checks(drawing: Drawing | None = None) -> list[Check]:
         *check_other_backends(drawing.backend),
         check_torch(gpus),
         check_folder("runs folder", Path("runs").absolute()),
-        check_folder("cache folder", cache_folder()),
+        check_cache_folder(),
         *check_assets(AssetStore.from_environment(allow_stand_ins=True)),
     ]
 
@@ -312,10 +312,18 @@ def check_folder(name: str, folder: Path) -> Check:
     return Check(name, True, detail)
 
 
+def check_cache_folder() -> Check:
+    """Whether there is a place for what is fetched and decoded."""
+    try:
+        return check_folder("cache folder", cache_folder())
+    except UsageError as error:
+        return Check("cache folder", False, str(error), "Set HOME, or XDG_CACHE_HOME, to a folder.")
+
+
 def check_assets(store: AssetStore) -> Iterator[Check]:
     """Which third-party files are here, and folders of `$HARNESS_ASSETS` that are not."""
     for folder in store.folders:
-        if not folder.is_dir() and folder != cache_folder():
+        if not folder.is_dir() and folder not in store.may_be_absent:
             yield Check("assets", False, f"no such folder: {folder}", "Correct HARNESS_ASSETS.")
     rows = list_assets(store)
     found = [f"{row['name']} {row['present']}/{row['total'] or '-'}" for row in rows if row["present"]]

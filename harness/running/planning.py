@@ -20,6 +20,7 @@ from harness.running.needs import check_demos, check_states
 from harness.running.plan import RunOptions, RunPlan, TaskPlan
 from harness.running.policies import PolicySource
 from harness.running.presets import Preset, load_preset
+from harness.running.run_folder import check_layout
 from harness.running.run_id import run_id, with_config_hash
 from harness.running.seeds import MAX_SEED, parse_seeds
 from harness.running.settings import make_config, split_settings
@@ -81,6 +82,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         policies=policies,
     )
     name = run_id(plan, own_assets)
+    check_layout(options.runs / name)
     chosen = tuple(task for task in plans if task.task in asked)
     return replace(plan, run_id=name, folder=options.runs / name, tasks=chosen)
 

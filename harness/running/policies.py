@@ -150,6 +150,9 @@ def load_policy_source(folder: Path) -> PolicySource:
     Raises:
       CheckpointError: if it is missing, damaged or edited.
     """
+    for path in folder.rglob("*"):
+        if not path.is_file() and not path.is_dir():
+            raise CheckpointError(f"{path} is a link to nowhere, a pipe or a device: no file of a policy.")
     try:
         return PolicySource(folder, read_sealed(folder / PROVENANCE_FILE, PolicyRecord, error=CheckpointError))
     except FileNotFoundError:

@@ -30,9 +30,9 @@ class Progress:
         self._frames = dict.fromkeys(train_frames, 0)
         self._resumed_at: dict[Any, int] = {}
         self._episodes, self._num_episodes = 0, episodes
-        self._quiet = quiet
+        self._quiet = quiet or sys.stderr is None  # as where it is closed, or a window has none
         self._bars: Any = None
-        self._lines = not sys.stderr.isatty()
+        self._lines = self._quiet or not sys.stderr.isatty()
         self._started = self._last_line = time.monotonic()
         self._training_since: float | None = None
         self._evaluation_heard = self._started

@@ -15,7 +15,7 @@ from harness.distribution import DISTRIBUTION, harness_version
 # Packages whose version can move a score; the first three decide pixels, physics and rewards.
 PACKAGES = ("mujoco", "dm_control", "metaworld", "gymnasium", "gymnasium-robotics", "torch", "numpy", "av", "pillow")
 # What of this project can move a score; a change elsewhere (documentation, tests, tables, published numbers) cannot.
-ROW_CODE = ("results/row_files.py", "results/rows.py", "results/store.py", "results/text.py")
+ROW_CODE = tuple(f"results/{name}.py" for name in ("damage", "plain_file", "row_files", "rows", "store", "text"))
 MEASURING_CODE = ("harness", "suites", "baselines", *ROW_CODE)
 
 

@@ -19,6 +19,15 @@ TEMPORARY = (  # what is renamed when it is whole
     "train/*/.*.tmp",
 )
 LOCK_FILE = "lock"
+TRAINING = "train/*-seed*"
+FOLDERS = (
+    *(".", "rows", "train", TRAINING),
+    *(f"{TRAINING}/{name}" for name in ("policy", "checkpoints", "memory", "tensorboard")),
+)
+FILES = (
+    *("record.json", LOCK_FILE, "rows/*.jsonl", "rows/*.parquet"),
+    *(f"{TRAINING}/{name}" for name in ("*.json", "*.jsonl", "policy/*.json", "policy/*.safetensors")),
+)
 
 
 def train_folder(plan: RunPlan, task: str, seed: int) -> Path:
@@ -34,6 +43,26 @@ def policy_folder(plan: RunPlan, task: str, seed: int) -> Path:
 def is_trained(plan: RunPlan, task: str, seed: int) -> bool:
     """Whether that training is over."""
     return has_policy(train_folder(plan, task, seed))
+
+
+def check_layout(folder: Path) -> None:
+    """Checks that what lies in a run's folder is folders and files where they are due; that there is none is well.
+
+    Raises:
+      UsageError: for a file in a folder's place, a link to nowhere, a pipe, and the like.
+    """
+    for patterns, is_right, due in ((FOLDERS, Path.is_dir, "folder"), (FILES, Path.is_file, "plain file")):
+        for path in (path for pattern in patterns for path in _matches(folder, pattern)):
+            if not is_right(path):
+                raise UsageError(f"{path} is not a {due}, as a run keeps in this place: move it away.")
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """What is there, links to nowhere included, which a glob alone leaves out where it is asked for a whole name."""
+    above, _, name = pattern.rpartition("/")
+    parents = list(folder.glob(above)) if above else [folder]
+    found = [path for parent in parents for path in (parent.glob(name) if "*" in name else [parent / name])]
+    return [path for path in found if os.path.lexists(path)]
 
 
 def leftovers(folder: Path) -> list[Path]:

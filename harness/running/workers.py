@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.errors import HarnessError, WorkError
 from harness.search_path import restore, starting_python
+from harness.streams import prepare_worker_streams
 
 MAX_TRIES = 3  # a job whose worker died or hung this often is given up
 
@@ -180,6 +181,7 @@ def _serve(pipe: Connection, parent: int, safe_path: str | None) -> None:
     """The life of a worker: jobs come in, messages and results go out, and it dies with its parent."""
     restore(safe_path)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    prepare_worker_streams()
     _die_with_parent(parent)
     while True:
         try:

@@ -129,6 +129,8 @@ class FaultyDisk:
         raw = _CountedFile(file, mode.replace("b", "").replace("t", ""), opener=opener)
         raw.disk = self
         self.change("made", raw.path)
+        if buffering == 0:
+            return raw
         binary: Any = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         return binary if "b" in mode else io.TextIOWrapper(binary, encoding, errors, newline)
 

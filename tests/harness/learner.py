@@ -3,6 +3,7 @@ so that a run that was resumed wrongly cannot end with the same parameters."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import time
@@ -199,3 +200,26 @@ def make_simulation(task: str, *, image_size: int, profile: str, shifts: Sequenc
 
 
 NAN_SUITE = replace(SUITE, name="nan", domain="tests.harness.learner")
+
+
+class Noisy:
+    """Prints all the time, as do the libraries it calls."""
+
+    def __init__(self, context: AgentContext, config: LearnerConfig) -> None:
+        self._size = int(np.prod(context.action_space.shape))
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        print("printed noise", flush=True)
+        ctypes.CDLL(None).write(1, b"noise of a library\n", 19)
+        return np.zeros((len(observations), self._size))
+
+
+NOISY = AgentSpec(
+    name="noisy",
+    version=1,
+    maker="tests.harness.learner:Noisy",
+    description="prints",
+    source="tests",
+    config=LearnerConfig,
+    learns=False,
+)
