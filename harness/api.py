@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
-from harness.errors import UsageError
+from harness.errors import AgentError, UsageError, unknown
 from harness.policy import as_policy
 from harness.registry import load_suite
 from harness.results.rows import Row, canonical_json, short_hash, to_dict
@@ -89,6 +89,7 @@ def evaluate(
     assets: str | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
+    on_error: Literal["raise", "record"] = "raise",
 ) -> pd.DataFrame:
     """Evaluates a policy zero-shot, in this process.
 
@@ -109,33 +110,76 @@ def evaluate(
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       stand_ins: whether missing third-party files may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
+      on_error: when the policy fails, "raise", or "record" to go on: a failed episode has no row, as it has no return,
+        and is listed in `rows.attrs["failed"]`.
     Returns:
       One row per episode, the columns of `harness.results.rows.Row`.
     Raises:
       UsageError: for a name or number that cannot be.
-      AgentError: if the policy raises or returns an action that breaks the contract.
+      AgentError: if the policy raises or returns an action that breaks the contract; `error.rows` holds the rows of the
+        episodes before.
     """
-    _check_numbers(episodes, eval_seed)
+    _check_numbers(episodes, eval_seed, on_error)
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     acting = as_policy(policy)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    task_names = [chosen.check_task(task) for task in _several(tasks) or chosen.tasks]
-    chosen_settings = [chosen.setting(s) for s in _several(settings)] or list(chosen.all_settings)
-    chosen_settings += add_shifts(chosen, _several(shifts)).settings[len(chosen.settings) :]
-    protocols = {task: _protocol(chosen, task, protocol) for task in task_names}
+    cells = _cells(chosen, _several(tasks), _several(settings), _several(shifts), protocol)
+    _warn_of_stand_ins([setting for _, setting, _ in cells], store)
     call = short_hash([name, identity or uuid.uuid4().hex])
-    _warn_of_stand_ins(chosen_settings, store)
-    rows: list[Row] = []
-    for task, setting in itertools.product(task_names, chosen_settings):
-        numbers = protocols[task]
+    measured = _Measured()
+    for task, setting, numbers in cells:
         columns = {**_columns(chosen, setting, task, name, store, profile, numbers), "config_hash": call}
         made = _make_env(chosen, task, setting, assets=store, profile=profile, protocol=numbers)
         with contextlib.closing(made) as env:
-            rows += [_row(env, acting, columns, eval_seed, episode) for episode in range(episodes)]
-    return _frame(rows)
+            for episode in range(episodes):
+                measured.add(env, acting, columns, eval_seed, episode, on_error == "raise")
+    return measured.frame()
 
 
-def _check_numbers(episodes: int, eval_seed: int) -> None:
+@dataclass
+class _Measured:
+    """The rows so far, and the episodes in which the policy failed."""
+
+    rows: list[Row] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self, env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, episode: int, raising: bool
+    ) -> None:
+        """Plays one episode."""
+        try:
+            self.rows.append(_row(env, policy, columns, eval_seed, episode))
+        except AgentError as error:
+            if raising:
+                error.rows = self.frame()  # what was measured is not lost
+                raise
+            where = {"task": columns["task"], "setting": columns["setting"], "episode": episode}
+            self.failed.append({**where, "error": str(error)})
+
+    def frame(self) -> pd.DataFrame:
+        """One line per row."""
+        import pandas as pd
+
+        from harness.results.rows import COLUMNS
+
+        frame = pd.DataFrame([to_dict(row) for row in self.rows], columns=list(COLUMNS))
+        frame.attrs["failed"] = self.failed
+        return frame
+
+
+def _cells(
+    suite: Suite, tasks: list[str], settings: list[str], shifts: list[str], changes: Mapping[str, int] | None
+) -> list[tuple[str, Setting, Protocol]]:
+    """Every task and setting that is measured, with the task's protocol; all names are checked before any work."""
+    chosen = [suite.setting(name) for name in settings] or list(suite.all_settings)
+    chosen += add_shifts(suite, shifts).settings[len(suite.settings) :]
+    protocols = {suite.check_task(task): _protocol(suite, task, changes) for task in tasks or suite.tasks}
+    return [(task, setting, protocols[task]) for task in protocols for setting in chosen]
+
+
+def _check_numbers(episodes: int, eval_seed: int, on_error: str) -> None:
+    if on_error not in ("raise", "record"):
+        raise unknown("value of on_error", on_error, ["raise", "record"])
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
     if not 0 <= eval_seed <= MAX_SEED:
@@ -200,11 +244,3 @@ def _columns(
         "compute": "policy from outside",
         "code_revision": provenance.code_revision(),
     }
-
-
-def _frame(rows: Sequence[Row]) -> pd.DataFrame:
-    import pandas as pd
-
-    from harness.results.rows import COLUMNS
-
-    return pd.DataFrame([to_dict(row) for row in rows], columns=list(COLUMNS))

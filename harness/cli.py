@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import UsageError, unknown
+from harness.errors import HarnessError, UsageError, unknown
 from harness.refusals import in_one_sentence
+from harness.results.damage import CorruptRowsError
 from harness.results.text import escaped
 from harness.streams import abandon_output, prepare_streams
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
+    from harness.spec import Suite
 
 WRONG_USE: Any = typer.BadParameter.__base__  # typer has no name for the base of its errors of use
 
@@ -133,9 +135,20 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
         _say(f"Note: {note}", err=True)
     try:
         execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan))
+    except HarnessError:
+        _show_what_there_is(plan)
+        raise
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
         _say("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
+
+
+def _show_what_there_is(plan: Any) -> None:
+    """The table of what was measured before the work failed, if anything was."""
+    from harness.results.store import load_rows
+
+    if (plan.folder / "rows").is_dir() and len(load_rows(plan.folder)):
+        typer.echo(_run_table(plan, "terminal"))
 
 
 def _check_graphics(plan: Any) -> None:

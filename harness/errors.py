@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from harness.results.text import escaped
 
@@ -41,7 +42,12 @@ class CheckpointError(UsageError):
 
 
 class AgentError(HarnessError):
-    """An agent raised, or returned an action that breaks its contract."""
+    """An agent raised, or returned an action that breaks its contract.
+
+    `rows` holds the rows of the episodes before, where `harness.evaluate` raises it.
+    """
+
+    rows: Any = None
 
 
 class WorkError(HarnessError):

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 import harness.registry
-from harness.errors import UsageError
+from harness.errors import AgentError, UsageError
 from harness.results.rows import COLUMNS
 from harness.results.store import RowStore
 from harness.running.plan import RunOptions
@@ -109,3 +109,34 @@ def test_numbers_of_the_protocol_and_more_settings_stand_in_the_rows() -> None:
     assert rows["first_pixels"].nunique() == 2
     with pytest.raises(UsageError, match="Unknown protocol setting 'size'"):
         harness.evaluate(lambda observations: observations, "color_hard", protocol={"size": 3})
+
+
+class ThirdTimeFails:
+    """A policy that fails in its third episode."""
+
+    def __init__(self) -> None:
+        self._episodes = 0
+
+    def reset(self) -> None:
+        self._episodes += 1
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        if self._episodes == 3:
+            raise ValueError("third time unlucky")
+        return np.zeros((1, 2), np.float32)
+
+
+def test_what_was_measured_before_a_failure_is_not_lost() -> None:
+    with pytest.raises(AgentError, match=r"episode 2, step 0.*third time unlucky") as caught:
+        harness.evaluate(ThirdTimeFails(), SUITE, tasks="dot_reach", settings="train", episodes=4)
+    assert caught.value.rows["episode"].tolist() == [0, 1]
+
+
+def test_a_failed_episode_is_listed_and_has_no_row() -> None:
+    rows = harness.evaluate(ThirdTimeFails(), SUITE, tasks="dot_reach", settings="train", episodes=4, on_error="record")
+    assert rows["episode"].tolist() == [0, 1, 3]
+    (failed,) = rows.attrs["failed"]
+    assert (failed["task"], failed["setting"], failed["episode"]) == ("dot_reach", "train", 2)
+    assert "third time unlucky" in failed["error"]
+    with pytest.raises(UsageError, match="on_error"):
+        harness.evaluate(ThirdTimeFails(), SUITE, on_error="ignore")  # type: ignore[arg-type]
