@@ -7,9 +7,10 @@ from torch import Tensor
 
 from harness.agent import AgentContext
 from harness.baselines.drqv2 import AGENT, Config
-from harness.baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from harness.baselines.learners.ddpg import DDPG, Draws
 from harness.baselines.nn.augment import random_shift
 from harness.baselines.nn.encoders import ConvEncoder
+from harness.baselines.nn.observations import pixel_shape
 from harness.baselines.nn.replay import Batch
 
 

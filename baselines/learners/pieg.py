@@ -12,11 +12,12 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from harness.agent import AgentContext
-from harness.baselines.learners.ddpg import DDPG, Draws, pixel_shape
+from harness.baselines.learners.ddpg import DDPG, Draws
 from harness.baselines.learners.storage import GeneratorState, Meta
 from harness.baselines.nn.acting import ActingEncoder
 from harness.baselines.nn.augment import overlay, random_shift
 from harness.baselines.nn.encoders import FrozenResNetEncoder
+from harness.baselines.nn.observations import pixel_shape
 from harness.baselines.nn.overlay import OverlayPictures
 from harness.baselines.nn.replay import Batch
 from harness.baselines.nn.resnet import (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+ConvInit = Callable[[Tensor, float, torch.Generator], None]  # fills a weight, given its gain
 
 
 class Trunk(nn.Sequential):
@@ -53,17 +56,35 @@ class Critic(nn.Module):
         return self.q1(joined), self.q2(joined)
 
 
-def initialise(module: nn.Module, generator: torch.Generator) -> None:
+def initialise(module: nn.Module, generator: torch.Generator, conv_init: ConvInit | None = None) -> None:
     """Orthogonal weights (gain 1 for Linear, sqrt(2) for Conv2d) and zero biases, in the order of the modules.
 
     LayerNorm keeps its ones and zeros; frozen parts keep what they have. As in facebookresearch/drqv2 utils.py.
+
+    Args:
+      conv_init: how convolutions are filled; `orthogonal_` if None.
     """
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Conv2d) and part.weight.requires_grad:
-            gain = math.sqrt(2.0) if isinstance(part, nn.Conv2d) else 1.0
-            orthogonal_(part.weight.data, gain, generator)
+            if isinstance(part, nn.Conv2d):
+                (conv_init or orthogonal_)(part.weight.data, math.sqrt(2.0), generator)
+            else:
+                orthogonal_(part.weight.data, 1.0, generator)
             if part.bias is not None:
                 part.bias.data.zero_()
+
+
+def delta_orthogonal_(weight: Tensor, gain: float, generator: torch.Generator) -> None:
+    """Zeros but for the middle of the kernel, which is orthogonal.
+
+    Xiao et al., "Dynamical Isometry and a Mean Field Theory of CNNs", 2018, as DMC-GB's modules.py (`weight_init`).
+
+    Args:
+      weight: (outputs, inputs, k, k), k odd; filled in place.
+    """
+    weight.zero_()
+    middle = weight.shape[2] // 2
+    nn.init.orthogonal_(weight[:, :, middle, middle], gain, generator=generator)
 
 
 def orthogonal_(weight: Tensor, gain: float, generator: torch.Generator) -> None:
@@ -99,3 +120,14 @@ def critic_loss(values: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
     """
     repeated = target.repeat(len(values[0]) // len(target), 1)
     return F.mse_loss(values[0], repeated) + F.mse_loss(values[1], repeated)
+
+
+def view_losses(values: tuple[Tensor, Tensor], target: Tensor) -> list[Tensor]:
+    """MSE of both critics against the same target, summed; one loss per view.
+
+    Args:
+      values: two (V * N, 1); V views of the same N transitions, one after the other.
+      target: (N, 1).
+    """
+    pairs = zip(*(value.split(len(target)) for value in values), strict=True)
+    return [F.mse_loss(first, target) + F.mse_loss(second, target) for first, second in pairs]

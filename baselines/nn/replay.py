@@ -87,6 +87,11 @@ class Episode:
     def num_bytes(self) -> int:
         return self.frames.nbytes + self.steps.nbytes
 
+    @property
+    def picture(self) -> tuple[int, ...]:
+        """Shape of one frame."""
+        return self.frames.shape[1:]
+
     def copy_frames(self, *parts: tuple[int, np.ndarray]) -> None:
         """Fills each array with as many frames from its start on; as `FrameFile.copy`."""
         if isinstance(self.frames, FrameFile):
@@ -221,13 +226,13 @@ class Replay:
           WorkError: if it cannot be read for another reason.
         """
         k, n = self._frame_stack, self._n_step
-        first = self._episodes[int(indices[0, 0])].frames
-        shape = (len(indices), k * first.shape[1], *first.shape[2:])
-        pixels = torch.empty((2, *shape), dtype=torch.uint8, pin_memory=pin)
-        blocks = pixels.numpy().reshape(2, len(indices), k, *first.shape[1:])
-        steps = np.empty((len(indices), n, self._episodes[int(indices[0, 0])].steps.shape[1]), np.float64)
+        first = self._episode(int(indices[0, 0]))
+        channels, *size = first.picture
+        pixels = torch.empty((2, len(indices), k * channels, *size), dtype=torch.uint8, pin_memory=pin)
+        blocks = pixels.numpy().reshape(2, len(indices), k, channels, *size)
+        steps = np.empty((len(indices), n, len(first.steps[0])), np.float64)
         for row, (number, start) in enumerate(indices.tolist()):
-            episode = self._episodes[number]
+            episode = self._episode(number)
             episode.copy_frames((start, blocks[0, row]), (start + n, blocks[1, row]))
             steps[row] = episode.steps[start : start + n]
         kept = np.ones_like(steps[..., -1]) if self._bootstrap_terminal else 1.0 - steps[..., -1]
@@ -291,6 +296,10 @@ class Replay:
         self._frames: list[np.ndarray] = []
         self._steps: list[np.ndarray] = []
 
+    def _episode(self, number: int) -> Episode:
+        """What `draw` names by a number."""
+        return self._episodes[number]
+
     def _finish(self) -> None:
         episode = Episode(np.stack(self._frames), np.stack(self._steps))
         self._episodes[self._next] = self._keep(self._next, episode)
@@ -299,8 +308,12 @@ class Replay:
             self._eligible.append(self._next)
         self._next += 1
         self._begin()
-        while self._num_steps > self._capacity and len(self._episodes) > 1:
+        while self._too_many():
             self._evict_oldest()
+
+    def _too_many(self) -> bool:
+        """Whether the oldest episode has to go."""
+        return self._num_steps > self._capacity and len(self._episodes) > 1
 
     def _evict_oldest(self) -> None:
         number = next(iter(self._episodes))

@@ -64,6 +64,26 @@ def conv_features(image_size: int) -> int:
     return 32 * side * side
 
 
+def convolutions(name: str, channels: int, num_layers: int, num_filters: int) -> Tensors:
+    """`cnn.Convolutions`."""
+    layers: Tensors = {}
+    for index in range(num_layers):
+        inputs = channels if index == 0 else num_filters
+        layers[f"{name}.convs.{index}.weight"] = ("F32", (num_filters, inputs, 3, 3))
+        layers[f"{name}.convs.{index}.bias"] = ("F32", (num_filters,))
+    return layers
+
+
+def side_after(num_layers: int, image_size: int) -> int:
+    """Height and width behind 3x3 convolutions without padding, the first of which has stride 2."""
+    return (image_size - 3) // 2 + 1 - 2 * (num_layers - 1)
+
+
+def smallest_picture(num_layers: int) -> int:
+    """Least height and width of a picture of which they leave a pixel."""
+    return 4 * (num_layers - 1) + 3
+
+
 def batch_norm(name: str, channels: int) -> Tensors:
     """`nn.BatchNorm2d`."""
     vectors = ("weight", "bias", "running_mean", "running_var")

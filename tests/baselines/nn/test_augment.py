@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import torch
+from torch.nn import functional as F
 
-from harness.baselines.nn.augment import _shift_by_indexing, overlay, random_shift
+from harness.baselines.nn.augment import (
+    _shift_by_indexing,
+    centre_crop,
+    convolve_in_groups,
+    convolve_one_by_one,
+    crop_by_indexing,
+    overlay,
+    random_convolution,
+    random_crop,
+    random_shift,
+)
 from tests.baselines.plain import grid_shift
 
 
@@ -48,3 +59,43 @@ def test_overlay_mixes_one_picture_into_every_frame() -> None:
         published = 255 * (0.5 * (pixels[:, channels] * 255) / 255 + 0.5 * pictures)
         torch.testing.assert_close(mixed[:, channels] * 255, published)
     torch.testing.assert_close(overlay(pixels, pictures, 0.0), pixels)
+
+
+def test_random_convolution_has_a_kernel_per_sample_for_all_its_frames() -> None:
+    torch.manual_seed(0)
+    frame = torch.rand(2, 3, 7, 7, dtype=torch.float64)
+    kernels = torch.randn(2, 3, 3, 3, 3, dtype=torch.float64)
+    out = random_convolution(frame.repeat(1, 3, 1, 1), kernels)
+    assert out.shape == (2, 9, 7, 7)
+    for sample in range(2):
+        padded = F.pad(frame[sample : sample + 1], (1, 1, 1, 1), "replicate")
+        wanted = torch.sigmoid(F.conv2d(padded, kernels[sample]))[0]
+        for part in out[sample].split(3):
+            torch.testing.assert_close(part, wanted)
+
+
+def test_a_kernel_for_all_is_the_same_kernel_for_each() -> None:
+    torch.manual_seed(0)
+    pixels, kernel = torch.rand(2, 6, 5, 5, dtype=torch.float64), torch.randn(3, 3, 3, 3, dtype=torch.float64)
+    each = random_convolution(pixels, kernel.expand(2, -1, -1, -1, -1))
+    torch.testing.assert_close(random_convolution(pixels, kernel), each)
+
+
+def test_grouped_convolution_as_on_a_gpu_equals_one_at_a_time() -> None:
+    torch.manual_seed(0)
+    frames, kernels = torch.randn(6, 3, 9, 9, dtype=torch.float64), torch.randn(2, 3, 3, 3, 3, dtype=torch.float64)
+    torch.testing.assert_close(convolve_in_groups(frames, kernels), convolve_one_by_one(frames, kernels))
+
+
+def test_a_crop_is_at_row_and_column() -> None:
+    pixels = torch.arange(2 * 3 * 6 * 6, dtype=torch.uint8).view(2, 3, 6, 6)
+    out = random_crop(pixels, torch.tensor([[0, 2], [1, 0]]), 4)
+    assert torch.equal(out[0], pixels[0, :, 0:4, 2:6])
+    assert torch.equal(out[1], pixels[1, :, 1:5, 0:4])
+    assert torch.equal(crop_by_indexing(pixels, torch.tensor([[0, 2], [1, 0]]), 4), out)
+    assert random_crop(pixels, torch.tensor([[9, 9], [9, 9]]), 6) is pixels  # nothing to cut off
+
+
+def test_the_centre_of_100_pixels_is_8_to_92() -> None:
+    pixels = torch.arange(100).expand(1, 3, 100, 100)
+    assert centre_crop(pixels, 84)[0, 0, 0].tolist() == list(range(8, 92))

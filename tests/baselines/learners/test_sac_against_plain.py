@@ -1,0 +1,110 @@
+"""The SAC family's updates against a second, plain implementation, in float64: whatever an update touches."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.baselines import plain_sac
+from tests.baselines.world import make_context, random_batch
+
+N = 4
+SMALL = {
+    "num_shared_layers": 4,
+    "num_filters": 6,
+    "feature_dim": 10,
+    "hidden_dim": 32,
+    "batch_size": N,
+    "replay_capacity": 100,
+}
+PLAIN: dict[str, tuple[type[plain_sac.PlainSAC], dict[str, Any]]] = {  # case -> the other side, and settings
+    "sac": (plain_sac.PlainSAC, {}),
+    "drq": (plain_sac.PlainSAC, {}),
+    "svea": (plain_sac.PlainSVEA, {}),
+    "svea, unequal weights": (plain_sac.PlainSVEA, {"clean_weight": 0.7, "augmented_weight": 0.4}),
+}
+every_case = pytest.mark.parametrize("case", PLAIN)
+
+
+def make_learner(case: str, **changes: Any) -> Any:
+    """The learner of `baselines/learners/<name>.py`, small and in float64, from what its declaration says."""
+    name = case.partition(",")[0]
+    spec = importlib.import_module(f"harness.baselines.{name}").AGENT
+    config = spec.config(**{**SMALL, **PLAIN[case][1], **changes})
+    made = importlib.import_module(f"harness.baselines.learners.{name}").make(make_context(), config)
+    return type(made)(spec, make_context(), config, dtype=torch.float64)
+
+
+def record_gradients(optimizers: dict[str, torch.optim.Adam], of: Callable[[str], list[Any]]) -> list[tuple[str, Any]]:
+    """Notes, of every step to come, which optimiser took it and with which gradients."""
+    taken: list[tuple[str, Any]] = []
+    for name, optimizer in optimizers.items():
+        optimizer.register_step_pre_hook(
+            lambda *_, name=name: taken.append((name, [p.grad.clone() for p in of(name)]))  # type: ignore[misc]
+        )
+    return taken
+
+
+def assert_same(found: torch.Tensor, wanted: torch.Tensor, what: str) -> None:
+    found, wanted = found.detach(), wanted.detach()
+    scale = float(wanted.abs().max())
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9 * scale, msg=lambda text: f"{what}: {text}")
+
+
+def assert_all_same(found: list[torch.Tensor], wanted: list[torch.Tensor], what: str) -> None:
+    assert len(found) == len(wanted) > 0, what
+    for index, pair in enumerate(zip(found, wanted, strict=True)):
+        assert_same(*pair, f"{what} {index}")
+
+
+def assert_same_state(learner: Any, plain: plain_sac.PlainSAC) -> None:
+    """Parameters, buffers, targets and what the optimisers remember."""
+    for name, wanted in plain.parts().items():
+        assert_all_same(list(getattr(learner, name).parameters()), wanted, name)
+    for name, wanted in plain.trained().items():
+        ours, theirs = learner.optimizers[name], plain.adams[name]
+        mine = ours.param_groups[0]["params"]
+        if not theirs.state:  # no step yet
+            assert not ours.state
+            continue
+        assert len(mine) == len(wanted)
+        for index, (p, other) in enumerate(zip(mine, wanted, strict=True)):
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                assert_same(ours.state[p][key], theirs.state[other][key], f"Adam of {name}, {index}, {key}")
+
+
+@every_case
+@pytest.mark.parametrize("first", [1000, 1001])
+@pytest.mark.parametrize("num_updates", [1, 3])
+def test_updates_equal_the_plain_ones(case: str, first: int, num_updates: int) -> None:
+    learner = make_learner(case)
+    plain = PLAIN[case][0](learner)
+    taken = record_gradients(learner.optimizers, lambda name: learner.optimizers[name].param_groups[0]["params"])
+    wanted_taken = record_gradients(plain.adams, lambda name: plain.trained()[name])
+    for step in range(first, first + num_updates):
+        learner.num_steps = step
+        batch, draws = random_batch(N, learner.context, seed=step), learner.draw(N)
+        found, wanted = learner.update_batch(batch, draws), plain.update(batch, draws, step)
+        for name, value in wanted.items():
+            assert float(found[name]) == pytest.approx(value, rel=1e-9), name
+        assert ("actor_loss" in found) == (step % 2 == 0)
+    assert [name for name, _ in taken] == [name for name, _ in wanted_taken]
+    for (name, grads), (_, wanted_grads) in zip(taken, wanted_taken, strict=True):
+        assert_all_same(grads, wanted_grads, f"gradient of {name}")
+        assert all(float(grad.abs().max()) > 0 for grad in grads), name
+    assert_same_state(learner, plain)
+
+
+@every_case
+def test_greedy_actions_equal_the_plain_ones(case: str) -> None:
+    learner = make_learner(case)
+    plain = PLAIN[case][0](learner)
+    pixels = random_batch(N, learner.context, seed=9).observations
+    found = torch.from_numpy(learner.act(pixels.numpy(), explore=False))
+    torch.testing.assert_close(found, plain.act(pixels).float(), rtol=1e-6, atol=1e-6)
+    assert np.abs(found.numpy()).max() < 0.99
