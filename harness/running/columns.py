@@ -7,9 +7,10 @@ from typing import Any
 from harness.results.rows import canonical_json, short_hash
 from harness.running import provenance
 from harness.running.cells import Cell
-from harness.running.jobs import EVALUATION_THREADS, curve_seed
+from harness.running.jobs import curve_seed
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource
+from harness.running.threads import EVALUATION_THREADS
 
 
 def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:

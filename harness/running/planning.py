@@ -46,7 +46,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     device = choose_device(options.device)
     threads = _positive("threads", options.threads, preset.threads)
     if not agent.learns or policies:
-        threads = 1  # as every evaluation takes, see `jobs.EVALUATION_THREADS`
+        threads = 1  # as every evaluation takes, see `threads.EVALUATION_THREADS`
     store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins, held_out=suite.held_out)
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))

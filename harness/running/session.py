@@ -9,13 +9,15 @@ from harness.files import disk_errors
 from harness.results.store import RowStore
 from harness.running.cells import Cell
 from harness.running.columns import cell_columns, training_facts
-from harness.running.jobs import EvaluateJob, TrainJob, World
+from harness.running.evaluation import EvaluateJob
+from harness.running.jobs import TrainJob
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, load_policy_source
 from harness.running.progress import Progress
 from harness.running.run_folder import is_trained, policy_folder, train_folder
 from harness.running.training_folder import remove_leftovers
 from harness.running.workers import Event, Job, WorkerPool
+from harness.running.world import World
 
 CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
 
@@ -132,7 +134,7 @@ class Session:
                 columns=columns,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
-            pool.submit(Job("harness.running.jobs:evaluate", job, group=group))
+            pool.submit(Job("harness.running.evaluation:evaluate", job, group=group))
 
 
 def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:

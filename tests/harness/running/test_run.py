@@ -24,7 +24,7 @@ from harness.registry import load_agent
 from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
 from harness.running.asset_lookup import look_up
-from harness.running.jobs import TrainJob, World, train
+from harness.running.jobs import TrainJob, train
 from harness.running.mixed_code import mixed_code
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
@@ -32,6 +32,7 @@ from harness.running.policies import find_policies, load_policy_source
 from harness.running.run import execute
 from harness.running.run_folder import locked
 from harness.running.train_log import read_train_log
+from harness.running.world import World
 from tests.campaigns.folders import differences, snapshot
 from tests.harness.learner import told_by_setting
 

@@ -1,0 +1,89 @@
+"""Evaluating some episodes of one cell, which can be repeated without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.environment import PixelEnv
+from harness.results.rows import Row, canonical_json
+from harness.running import provenance
+from harness.running.policies import load_policy_source
+from harness.running.progress import Report, seldom
+from harness.running.rollout import play_episode
+from harness.running.threads import EVALUATION_THREADS, set_threads
+from harness.running.world import World
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Evaluates episodes of one cell; reports one `Row` each."""
+
+    world: World
+    setting: str
+    eval_seed: int
+    episodes: tuple[int, ...]
+    policy: Path | None  # None for an agent without parameters
+    columns: Mapping[str, Any]  # the row's columns that are the same for the whole cell
+
+
+def evaluate(job: EvaluateJob, report: Report) -> None:
+    """Runs an `EvaluateJob`."""
+    set_threads(EVALUATION_THREADS)
+    job.world.check(job.setting, with_agent=job.policy is None)
+    env = _CACHE.env(job)
+    policy = _CACHE.policy(job, env)
+    beat = seldom(lambda step: report(("steps", step)))
+    for episode in job.episodes:
+        result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=beat)
+        measured = {
+            "setting": job.setting,
+            "eval_seed": job.eval_seed,
+            "episode": episode,
+            "episode_return": result.episode_return,
+            "success": result.success,
+            "successes_json": canonical_json(result.successes),
+            "num_steps": result.num_steps,
+            "num_frames": result.num_frames,
+            "shift_json": canonical_json(result.shift),
+            "first_pixels": result.first_pixels,
+            "trajectory": result.trajectory,
+            "gl_renderer": env.simulation.renderer_name(),
+            "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
+        }
+        report(("row", Row(**{**job.columns, **measured})))
+
+
+class _Cache:
+    """The environment and the policy a worker used last: cells come in groups that share them."""
+
+    def __init__(self) -> None:
+        self._env: tuple[Any, PixelEnv] | None = None
+        self._policy: tuple[Any, Any] | None = None
+
+    def env(self, job: EvaluateJob) -> PixelEnv:
+        world = job.world
+        key = (world.suite_name, world.plan.task, job.setting, world.profile, repr(world.plan.protocol))
+        if self._env is None or self._env[0] != key:
+            if self._env is not None:
+                self._env[1].close()
+            self._env = (key, world.make_env(job.setting))
+        return self._env[1]
+
+    def policy(self, job: EvaluateJob, env: PixelEnv) -> Any:
+        world = job.world
+        key = (world.agent_name, world.plan.task, world.seed, world.plan.config_hash, job.policy, world.device)
+        if self._policy is None or self._policy[0] != key:
+            self._policy = None  # frees the old one before the new one is made
+            agent = world.make_agent(env, evaluation_only=job.policy is not None)
+            if job.policy is not None:
+                source = load_policy_source(job.policy)
+                source.check_files()
+                agent.load_policy(job.policy)
+            self._policy = (key, agent)
+        return self._policy[1]
+
+
+_CACHE = _Cache()

@@ -1,0 +1,114 @@
+"""The task, the setting and the agent of a job, as a worker makes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.agent import AgentContext
+from harness.environment import PixelEnv, make_env
+from harness.errors import WorkError
+from harness.registry import load_agent, load_suite
+from harness.running.asset_lookup import look_up
+from harness.running.plan import TaskPlan
+from harness.shift_settings import add_shifts
+
+if TYPE_CHECKING:
+    from harness.assets.store import AssetStore
+    from harness.demos import DemoSet
+    from harness.spec import Protocol, Suite
+
+DEMO_SEED = 1_000  # of the episodes an expert demonstrates: the same demonstrations for every training seed
+
+
+@dataclass(frozen=True)
+class World:
+    """What both kinds of job need to build environment and agent again in a worker; picklable."""
+
+    suite_name: str
+    shifts: tuple[str, ...]
+    agent_name: str
+    plan: TaskPlan
+    seed: int
+    store: AssetStore
+    identities: Mapping[str, str]  # asset -> what the plan found; rows name these, so nothing else may be used
+    device: str
+    profile: str
+
+    def check(self, setting: str, *, with_agent: bool) -> None:
+        """Checks that the third-party files a job uses are those the plan found, as every row will say.
+
+        Args:
+          setting: what is shown.
+          with_agent: whether the agent uses its own; one that loads a policy does not.
+        Raises:
+          WorkError: if files were exchanged since the run started.
+        """
+        needed = self._suite().setting(setting).assets
+        if with_agent:
+            agent = load_agent(self.agent_name)
+            needed += agent.required_assets(agent.configure(self.plan.config))
+        for name in dict.fromkeys(needed):
+            if look_up(self.store, name).identity != self.identities[name]:
+                raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
+
+    def _suite(self) -> Suite:
+        return add_shifts(load_suite(self.suite_name), self.shifts)
+
+    def make_env(self, setting: str) -> PixelEnv:
+        """The environment of this task in one of the suite's settings, as the agent observes it."""
+        return make_env(
+            self._suite(),
+            self.plan.task,
+            setting,
+            assets=self.store,
+            profile=self.profile,
+            protocol=self.plan.protocol,
+            states=load_agent(self.agent_name).observes == "states",
+        )
+
+    def demos(self, folder: Path, on_progress: Callable[[Any], None]) -> DemoSet | None:
+        """The demonstrations the agent asks for, collected into a folder; what is there already is taken."""
+        request = load_agent(self.agent_name).config(**self.plan.config).demos()
+        if request is None:
+            return None
+        from harness.demos import collect_demos
+
+        return collect_demos(
+            replace(self._suite(), protocol=self._demo_protocol()),
+            self.plan.task,
+            episodes=request.num,
+            seed=DEMO_SEED,
+            out=folder,
+            store=self.store,
+            source=request.source,
+            pictures=request.pictures,
+            noisy=request.noisy,
+            profile=self.profile,
+            progress=lambda kept, tried: on_progress({}),
+        )
+
+    def _demo_protocol(self) -> Protocol:
+        """The run's own, but for the length of an episode: an expert is given the time that the suite gives."""
+        frames = self._suite().protocol.for_task(self.plan.task).episode_frames
+        return self.plan.protocol.replace(self.plan.task, "episode_frames", frames)
+
+    def make_agent(self, env: PixelEnv, memory: Path | None = None, *, evaluation_only: bool = False) -> Any:
+        """The agent, untrained."""
+        agent = load_agent(self.agent_name)
+        context = AgentContext(
+            task=self.plan.task,
+            observation_space=env.observation_space,
+            action_space=env.action_space,  # type: ignore[arg-type]
+            frame_stack=self.plan.protocol.frame_stack,
+            action_repeat=self.plan.protocol.action_repeat[self.plan.task],
+            train_frames=self.plan.train_frames,
+            seed=self.seed,
+            device=self.device,
+            assets=self.store,
+            evaluation_only=evaluation_only,
+            memory=memory,
+        )
+        return agent.make(context, agent.configure(self.plan.config))
