@@ -1,24 +1,29 @@
-"""The same measurements from Python, in one process."""
+"""The same measurements from Python."""
 
 from __future__ import annotations
 
 import contextlib
-import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
-from harness.errors import AgentError, UsageError, unknown
-from harness.policy import as_policy
+from harness.errors import UsageError, unknown
 from harness.registry import load_suite
-from harness.results.rows import Row, canonical_json, short_hash, to_dict
-from harness.running import provenance
-from harness.running.rollout import play_episode
+from harness.results.rows import Row, to_dict
+from harness.results.store import RowStore
+from harness.running.cells import missing_cells
+from harness.running.evaluation import Failure
+from harness.running.handed_plan import Call, plan_call
+from harness.running.held_rows import HeldRows
+from harness.running.plan import RunPlan
+from harness.running.run import execute
 from harness.running.seeds import MAX_SEED
+from harness.running.session import Session
 from harness.shift_settings import add_shifts
 from harness.spec import Protocol, Setting, Suite
 
@@ -89,9 +94,14 @@ def evaluate(
     assets: str | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
+    workers: int | None = None,
     on_error: Literal["raise", "record"] = "raise",
+    save: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Evaluates a policy zero-shot, in this process.
+    """Evaluates a policy zero-shot.
+
+    A policy with a `reset()` (without arguments) or a `begin_episode` is told that an episode begins; one that keeps
+    anything between steps needs one of them, see `harness.agent.Policy`.
 
     Args:
       policy: an object with `act(observations, *, explore)`, or a function from a batch of observations
@@ -106,84 +116,95 @@ def evaluate(
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
       identity: what tells this policy from others of its name, such as a checkpoint's digest. Rows of two calls share a
-        table's cell only if name and identity agree; None makes every call its own.
+        table's cell only if name and identity agree; None makes every call its own. Nobody checks that it is true.
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       stand_ins: whether missing third-party files may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
-      on_error: when the policy fails, "raise", or "record" to go on: a failed episode has no row, as it has no return,
-        and is listed in `rows.attrs["failed"]`.
+      workers: how many processes play episodes, each with a copy of the policy and one thread; None for this process,
+        with the policy itself.
+      on_error: "raise" ends with the first episode in which the policy fails; "record" goes on, and such episodes have
+        no row: a warning counts them, and `.attrs["failed"]` of the result lists them with their errors.
+      save: a folder that keeps the rows as a run's folder does, from the end of every episode on. The same call with
+        the same `identity` goes on from there, and measures again what failed; None keeps nothing.
     Returns:
       One row per episode, the columns of `harness.results.rows.Row`.
     Raises:
-      UsageError: for a name or number that cannot be.
-      AgentError: if the policy raises or returns an action that breaks the contract; `error.rows` holds the rows of the
-        episodes before.
+      UsageError: for a name or number that cannot be, or a folder that keeps something else.
+      AgentError: if the policy raises or returns an action that breaks the contract; with the episode and the step.
+        As every error on the way it has the rows that were finished, as `error.rows`.
     """
-    _check_numbers(episodes, eval_seed, on_error)
+    _check_call(episodes, eval_seed, on_error, workers)
     chosen = load_suite(suite) if isinstance(suite, str) else suite
-    acting = as_policy(policy)
+    names = [chosen.check_task(task) for task in _several(tasks)] or list(chosen.tasks)
+    shown, measured = _shown(chosen, _several(settings), _several(shifts))
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    cells = _cells(chosen, _several(tasks), _several(settings), _several(shifts), protocol)
-    _warn_of_stand_ins([setting for _, setting, _ in cells], store)
-    call = short_hash([name, identity or uuid.uuid4().hex])
-    measured = _Measured()
-    for task, setting, numbers in cells:
-        columns = {**_columns(chosen, setting, task, name, store, profile, numbers), "config_hash": call}
-        made = _make_env(chosen, task, setting, assets=store, profile=profile, protocol=numbers)
-        with contextlib.closing(made) as env:
-            for episode in range(episodes):
-                measured.add(env, acting, columns, eval_seed, episode, on_error == "raise")
-    return measured.frame()
+    call = Call(
+        policy=policy,
+        suite=shown,
+        settings=measured,
+        tasks=tuple(dict.fromkeys(names)),
+        protocols={task: _protocol(chosen, task, protocol) for task in chosen.all_tasks},
+        name=name,
+        identity=identity,
+        episodes=episodes,
+        eval_seed=eval_seed,
+        workers=0 if workers is None else workers,
+        profile=profile,
+        store=store,
+    )
+    plan = plan_call(call, None if save is None else Path(save))
+    _warn_of_stand_ins([shown.setting(setting) for setting in measured], store)
+    return _measure(plan, keep=save is not None, goes_on=on_error == "record")
 
 
-@dataclass
-class _Measured:
-    """The rows so far, and the episodes in which the policy failed."""
-
-    rows: list[Row] = field(default_factory=list)
-    failed: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(
-        self, env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, episode: int, raising: bool
-    ) -> None:
-        """Plays one episode."""
-        try:
-            self.rows.append(_row(env, policy, columns, eval_seed, episode))
-        except AgentError as error:
-            if raising:
-                error.rows = self.frame()  # what was measured is not lost
-                raise
-            where = {"task": columns["task"], "setting": columns["setting"], "episode": episode}
-            self.failed.append({**where, "error": str(error)})
-
-    def frame(self) -> pd.DataFrame:
-        """One line per row."""
-        import pandas as pd
-
-        from harness.results.rows import COLUMNS
-
-        frame = pd.DataFrame([to_dict(row) for row in self.rows], columns=list(COLUMNS))
-        frame.attrs["failed"] = self.failed
-        return frame
+def _measure(plan: RunPlan, *, keep: bool, goes_on: bool) -> pd.DataFrame:
+    """Carries a plan out; whatever it ends with, the rows there are are told."""
+    store = RowStore(plan.folder / "rows") if keep else HeldRows()
+    failures: list[Failure] = []
+    on_failure = failures.append if goes_on else None
+    try:
+        if keep:
+            execute(plan, quiet=True, on_failure=on_failure)
+        else:
+            Session(plan, store, missing_cells(plan, store), quiet=True, on_failure=on_failure).run()
+    except BaseException as error:  # an interrupt too: what was measured is not lost
+        with contextlib.suppress(Exception):  # that error is the one to tell
+            error.rows = _frame(_asked(plan, store))  # type: ignore[attr-defined]  # whatever error it is
+        raise
+    frame = _frame(_asked(plan, store))
+    frame.attrs["failed"] = [asdict(failure) for failure in failures]
+    if failures:
+        warnings.warn(
+            f"The policy failed in {len(failures)} of {len(failures) + len(frame)} episodes, which have no row "
+            f"(.attrs['failed'] lists them); the first: {failures[0].error}",
+            stacklevel=3,
+        )
+    return frame
 
 
-def _cells(
-    suite: Suite, tasks: list[str], settings: list[str], shifts: list[str], changes: Mapping[str, int] | None
-) -> list[tuple[str, Setting, Protocol]]:
-    """Every task and setting that is measured, with the task's protocol; all names are checked before any work."""
-    chosen = [suite.setting(name) for name in settings] or list(suite.all_settings)
+def _asked(plan: RunPlan, store: RowStore) -> list[Row]:
+    """The rows of a plan's cells and episodes, in table order; a folder may hold more."""
+    cells = [store.rows(task.task, setting, seed) for task, setting, seed in plan.cells()]
+    return [row for cell in cells for row in cell if row.episode < plan.episodes]
+
+
+def _shown(suite: Suite, names: Sequence[str], shifts: Sequence[str]) -> tuple[Suite, tuple[str, ...]]:
+    """The suite with the settings of a call, those added by shifts last, and the names of those that are measured."""
+    chosen = [suite.setting(name) for name in names] or list(suite.all_settings)
     chosen += add_shifts(suite, shifts).settings[len(suite.settings) :]
-    protocols = {suite.check_task(task): _protocol(suite, task, changes) for task in tasks or suite.tasks}
-    return [(task, setting, protocols[task]) for task in protocols for setting in chosen]
+    others = tuple(dict.fromkeys(setting for setting in chosen if setting.name != suite.train.name))
+    return replace(suite, settings=others, views={}), tuple(dict.fromkeys(setting.name for setting in chosen))
 
 
-def _check_numbers(episodes: int, eval_seed: int, on_error: str) -> None:
-    if on_error not in ("raise", "record"):
-        raise unknown("value of on_error", on_error, ["raise", "record"])
+def _check_call(episodes: int, eval_seed: int, on_error: str, workers: int | None) -> None:
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
     if not 0 <= eval_seed <= MAX_SEED:
         raise UsageError(f"eval_seed goes from 0 to {MAX_SEED}, not {eval_seed}.")
+    if on_error not in ("raise", "record"):
+        raise unknown("on_error", on_error, ["raise", "record"])
+    if workers is not None and not 1 <= workers <= MAX_SEED:
+        raise UsageError(f"workers must be at least 1, or None for this process, not {workers}.")
 
 
 def _several(names: str | Sequence[str] | None) -> list[str]:
@@ -197,50 +218,9 @@ def _warn_of_stand_ins(settings: Sequence[Setting], store: AssetStore) -> None:
             warnings.warn(found.stand_in_sentence(), stacklevel=3)
 
 
-def _row(env: PixelEnv, policy: Any, columns: dict[str, Any], eval_seed: int, episode: int) -> Row:
-    result = play_episode(env, policy, seed=eval_seed, episode=episode)
-    return Row(
-        **columns,
-        eval_seed=eval_seed,
-        episode=episode,
-        episode_return=result.episode_return,
-        success=result.success,
-        successes_json=canonical_json(result.successes),
-        num_steps=result.num_steps,
-        num_frames=result.num_frames,
-        shift_json=canonical_json(result.shift),
-        first_pixels=result.first_pixels,
-        trajectory=result.trajectory,
-        gl_renderer=env.simulation.renderer_name(),
-    )
+def _frame(rows: Sequence[Row]) -> pd.DataFrame:
+    import pandas as pd
 
+    from harness.results.rows import COLUMNS
 
-def _columns(
-    suite: Suite, setting: Setting, task: str, name: str, store: AssetStore, profile: str, protocol: Protocol
-) -> dict[str, Any]:
-    found = [store.find(asset) for asset in setting.assets]
-    return {
-        "run_id": "",
-        "suite": suite.name,
-        "suite_version": suite.version,
-        "task": task,
-        "setting": setting.name,
-        "agent": name,
-        "agent_version": 0,
-        "preset": "",
-        "train_seed": None,
-        "train_frames": 0,
-        "action_repeat": protocol.action_repeat[task],
-        "frame_stack": protocol.frame_stack,
-        "image_size": protocol.image_size,
-        "episode_frames": protocol.episode_frames,
-        "render_profile": profile,
-        "assets_json": canonical_json({asset.name: asset.identity for asset in found}),
-        "stand_ins": ", ".join(asset.name for asset in found if asset.stand_in),
-        "notes": "; ".join(asset.note for asset in found if asset.note),
-        "training": "",
-        "checkpoint": "",
-        "packages_json": canonical_json(provenance.package_versions()),
-        "compute": "policy from outside",
-        "code_revision": provenance.code_revision(),
-    }
+    return pd.DataFrame([to_dict(row) for row in rows], columns=list(COLUMNS))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import HarnessError, UsageError, unknown
+from harness.errors import AgentError, HarnessError, UsageError, WorkError, unknown
 from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
 from harness.results.text import escaped
@@ -118,8 +118,13 @@ def run_command(
             runs=runs,
         )
     )
-    _execute(plan, checkpoint_sec, quiet)
-    typer.echo(_run_table(plan, "json" if as_json else "terminal"))
+    fmt = "json" if as_json else "terminal"
+    try:
+        _execute(plan, checkpoint_sec, quiet)
+    except (AgentError, WorkError):  # what was measured before is worth a look, whatever came then
+        _show_what_there_is(plan, fmt)
+        raise
+    typer.echo(_run_table(plan, fmt))
 
 
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
@@ -135,20 +140,17 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
         _say(f"Note: {note}", err=True)
     try:
         execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan))
-    except HarnessError:
-        _show_what_there_is(plan)
-        raise
     except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
         _say("Interrupted; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
 
 
-def _show_what_there_is(plan: Any) -> None:
+def _show_what_there_is(plan: Any, fmt: str) -> None:
     """The table of what was measured before the work failed, if anything was."""
-    from harness.results.store import load_rows
+    from harness.results.store import RowStore
 
-    if (plan.folder / "rows").is_dir() and len(load_rows(plan.folder)):
-        typer.echo(_run_table(plan, "terminal"))
+    if RowStore(plan.folder / "rows").cells():
+        typer.echo(_run_table(plan, fmt))
 
 
 def _check_graphics(plan: Any) -> None:
@@ -185,7 +187,7 @@ def _run_table(plan: Any, fmt: str) -> str:
     protocol = plan.suite.protocol
     expected = Expected(
         tasks=tuple(task.task for task in plan.tasks),
-        settings=tuple(setting.name for setting in plan.suite.all_settings),
+        settings=plan.settings,
         train_seeds=plan.seeds,
         episodes=plan.episodes,
         train_setting=plan.suite.train.name,

@@ -18,6 +18,7 @@ class HarnessError(Exception):
     """
 
     exit_code = 1
+    rows: Any = None  # of `harness.evaluate`: a table of what had been measured before
 
     def __str__(self) -> str:
         return escaped(super().__str__())
@@ -42,12 +43,7 @@ class CheckpointError(UsageError):
 
 
 class AgentError(HarnessError):
-    """An agent raised, or returned an action that breaks its contract.
-
-    `rows` holds the rows of the episodes before, where `harness.evaluate` raises it.
-    """
-
-    rows: Any = None
+    """An agent raised, or returned an action that breaks its contract."""
 
 
 class WorkError(HarnessError):

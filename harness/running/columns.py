@@ -85,7 +85,12 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
         "training": short_hash(facts["conditions"]) if source else "",
         "checkpoint": source.digest if source else "",
         "packages_json": canonical_json(provenance.package_versions()),
-        "compute": f"{facts['compute']}; evaluated on {plan.device}, threads {EVALUATION_THREADS}"
-        if plan.agent.learns
-        else "cpu",
+        "compute": _compute(plan, facts["compute"]),
     }
+
+
+def _compute(plan: RunPlan, trained_on: str) -> str:
+    """Devices and threads that an action passed through."""
+    if plan.handed is not None:
+        return "policy from outside"  # whose threads and device are its own
+    return f"{trained_on}; evaluated on {plan.device}, threads {EVALUATION_THREADS}" if plan.agent.learns else "cpu"

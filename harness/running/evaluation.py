@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.environment import PixelEnv
+from harness.errors import AgentError
 from harness.results.rows import Row, canonical_json
 from harness.running import provenance
 from harness.running.policies import load_policy_source
@@ -27,52 +28,69 @@ class EvaluateJob:
     episodes: tuple[int, ...]
     policy: Path | None  # None for an agent without parameters
     columns: Mapping[str, Any]  # the row's columns that are the same for the whole cell
+    goes_on: bool = False  # past an episode in which the policy fails: it is reported as a `Failure` and has no row
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An episode that has no row, because the policy failed in it."""
+
+    task: str
+    setting: str
+    eval_seed: int
+    episode: int
+    error: str  # with the step
 
 
 def evaluate(job: EvaluateJob, report: Report) -> None:
-    """Runs an `EvaluateJob`."""
+    """Runs an `EvaluateJob` in a worker."""
     set_threads(EVALUATION_THREADS)
-    job.world.check(job.setting, with_agent=job.policy is None)
-    env = _CACHE.env(job)
-    policy = _CACHE.policy(job, env)
-    beat = seldom(lambda step: report(("steps", step)))
-    for episode in job.episodes:
-        result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=beat)
-        measured = {
-            "setting": job.setting,
-            "eval_seed": job.eval_seed,
-            "episode": episode,
-            "episode_return": result.episode_return,
-            "success": result.success,
-            "successes_json": canonical_json(result.successes),
-            "num_steps": result.num_steps,
-            "num_frames": result.num_frames,
-            "shift_json": canonical_json(result.shift),
-            "first_pixels": result.first_pixels,
-            "trajectory": result.trajectory,
-            "gl_renderer": env.simulation.renderer_name(),
-            "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
-        }
-        report(("row", Row(**{**job.columns, **measured})))
+    _EVALUATOR.run(job, report)
 
 
-class _Cache:
-    """The environment and the policy a worker used last: cells come in groups that share them."""
+class Evaluator:
+    """Runs evaluations, and keeps the environment and the policy it used last: jobs come in groups that share them."""
 
     def __init__(self) -> None:
         self._env: tuple[Any, PixelEnv] | None = None
         self._policy: tuple[Any, Any] | None = None
 
-    def env(self, job: EvaluateJob) -> PixelEnv:
+    def run(self, job: EvaluateJob, report: Report) -> None:
+        """Plays the job's episodes.
+
+        Raises:
+          AgentError: if the policy fails, unless the job goes on.
+        """
+        job.world.check(job.setting, with_agent=job.policy is None)
+        env = self._ready_env(job)
+        policy = self._ready_policy(job, env)
+        for episode in job.episodes:
+            try:
+                report(("row", _row(job, env, policy, episode, report)))
+            except AgentError as error:
+                place = f"{job.world.plan.task}, {job.setting}"
+                if not job.goes_on:
+                    raise AgentError(f"{place}: {error.args[0]}") from error
+                failure = Failure(job.world.plan.task, job.setting, job.eval_seed, episode, str(error))
+                report(("failure", failure))
+
+    def close(self) -> None:
+        """Lets go of the environment and the policy."""
+        if self._env is not None:
+            self._env[1].close()
+        self._env = self._policy = None
+
+    def _ready_env(self, job: EvaluateJob) -> PixelEnv:
         world = job.world
         key = (world.suite_name, world.plan.task, job.setting, world.profile, repr(world.plan.protocol))
         if self._env is None or self._env[0] != key:
             if self._env is not None:
                 self._env[1].close()
+            self._env = None  # should the next one not start, there is none
             self._env = (key, world.make_env(job.setting))
         return self._env[1]
 
-    def policy(self, job: EvaluateJob, env: PixelEnv) -> Any:
+    def _ready_policy(self, job: EvaluateJob, env: PixelEnv) -> Any:
         world = job.world
         key = (world.agent_name, world.plan.task, world.seed, world.plan.config_hash, job.policy, world.device)
         if self._policy is None or self._policy[0] != key:
@@ -86,4 +104,26 @@ class _Cache:
         return self._policy[1]
 
 
-_CACHE = _Cache()
+_EVALUATOR = Evaluator()
+
+
+def _row(job: EvaluateJob, env: PixelEnv, policy: Any, episode: int, report: Report) -> Row:
+    """Plays one episode."""
+    beat = seldom(lambda step: report(("steps", step)))
+    result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=beat)
+    measured = {
+        "setting": job.setting,
+        "eval_seed": job.eval_seed,
+        "episode": episode,
+        "episode_return": result.episode_return,
+        "success": result.success,
+        "successes_json": canonical_json(result.successes),
+        "num_steps": result.num_steps,
+        "num_frames": result.num_frames,
+        "shift_json": canonical_json(result.shift),
+        "first_pixels": result.first_pixels,
+        "trajectory": result.trajectory,
+        "gl_renderer": env.simulation.renderer_name(),
+        "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
+    }
+    return Row(**{**job.columns, **measured})

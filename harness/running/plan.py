@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.agent import AgentSpec
 from harness.assets.found import FoundAsset
@@ -13,6 +13,9 @@ from harness.assets.store import AssetStore
 from harness.running.policies import PolicySource
 from harness.running.presets import Preset
 from harness.spec import Protocol, Suite
+
+if TYPE_CHECKING:
+    from harness.running.handed import Handed
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,17 @@ class RunPlan:
     agent_name: str
     preset: Preset
     tasks: tuple[TaskPlan, ...]
+    settings: tuple[str, ...]  # that are measured, in table order
     seeds: tuple[int | None, ...]  # None: of a policy that is not made from a seed
     episodes: int
-    workers: int
+    workers: int  # 0: this process does the work
     threads: int
     device: str
     profile: str
     store: AssetStore
     found: Mapping[str, FoundAsset]  # asset -> what the look-up gave
     policies: Mapping[tuple[str, int], PolicySource]  # (task, train seed) -> given checkpoint; empty: train
+    handed: Handed | None = None  # suite and policy as objects, where an evaluation was asked for from Python
 
     @property
     def trains(self) -> bool:
@@ -83,5 +88,4 @@ class RunPlan:
 
     def cells(self) -> list[tuple[TaskPlan, str, int | None]]:
         """(task, setting, seed) of every cell of the run, in table order."""
-        names = [setting.name for setting in self.suite.all_settings]
-        return [(task, name, seed) for task in self.tasks for name in names for seed in self.seeds]
+        return [(task, name, seed) for task in self.tasks for name in self.settings for seed in self.seeds]

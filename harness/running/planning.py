@@ -71,6 +71,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         agent_name=options.agent,
         preset=preset,
         tasks=plans,
+        settings=tuple(setting.name for setting in suite.all_settings),
         seeds=seeds,
         episodes=episodes,
         workers=workers,

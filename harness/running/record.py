@@ -33,6 +33,14 @@ class _Summary(BaseModel):
     settings: list[str]
 
 
+class NamedRun(BaseModel):
+    """Which run a record is of."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    run_id: str
+
+
 class _TaskName(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -62,7 +70,7 @@ class RunRecord:
         return (
             {task.task for task in stored.tasks} <= {task.task for task in plan.tasks}
             and set(stored.seeds) <= set(plan.seeds)
-            and set(stored.settings) <= {setting.name for setting in plan.suite.all_settings}
+            and set(stored.settings) <= set(plan.settings)
             and stored.episodes <= plan.episodes
         )
 
@@ -81,7 +89,7 @@ class RunRecord:
             "preset": plan.preset.name,
             "seeds": list(plan.seeds),
             "episodes": plan.episodes,
-            "settings": [setting.name for setting in plan.suite.all_settings],
+            "settings": list(plan.settings),
             "tasks": [self._task(task) for task in plan.tasks],
             "checkpoints": {f"{t} seed {s}": str(p.folder) for (t, s), p in plan.policies.items()},
             "assets": {n: {"identity": f.identity, "note": f.note} for n, f in plan.found.items()},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 from harness.errors import UsageError, WorkError
 from harness.files import disk_errors
 from harness.results.store import RowStore
 from harness.running.cells import Cell, missing_cells, open_cells
+from harness.running.evaluation import Failure
 from harness.running.plan import RunPlan
 from harness.running.policies import check_intact, load_policy_source
 from harness.running.record import RunRecord
@@ -25,6 +27,7 @@ def execute(
     checkpoint_sec: float | None = None,
     quiet: bool = False,
     before_work: Callable[[], None] = lambda: None,
+    on_failure: Callable[[Failure], None] | None = None,
 ) -> RowStore:
     """Does whatever of the plan is not done yet.
 
@@ -33,6 +36,8 @@ def execute(
       checkpoint_sec: least time between two checkpoints of a training, seconds; None takes the preset's.
       quiet: no progress on standard error.
       before_work: called once if anything is to be done, before it; what it raises ends the run as failed.
+      on_failure: told at the end of every episode in which the policy failed, and the rest is measured; None: the first
+        failure ends the run.
     Returns:
       The run's rows.
     Raises:
@@ -49,18 +54,25 @@ def execute(
         check_folder(plan, cells)
         record = RunRecord(plan)
         record.write("running")
+        failures: list[Failure] = []
         try:
             before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
-            Session(plan, store, cells, seconds, quiet).run()
-            close(plan, store)
+            goes_on = None if on_failure is None else failures.append
+            Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run()
+            close(plan, store, complete=not failures)
         except KeyboardInterrupt:
             record.try_to_write("interrupted")
             raise
         except Exception as error:
             record.try_to_write("failed", error=str(error))
             raise
-        record.write("finished")
+        if failures:
+            record.write("failed", error=failures[0].error, failures=[asdict(failure) for failure in failures])
+        else:
+            record.write("finished")
+    for failure in failures:
+        on_failure(failure)  # type: ignore[misc]  # where it is None there are none
     return store
 
 
@@ -77,10 +89,10 @@ def settle(plan: RunPlan, store: RowStore) -> None:
             RunRecord(plan).write("finished")
 
 
-def close(plan: RunPlan, store: RowStore) -> None:
-    """Closes cells whose episodes are all there, and removes what kills have left."""
+def close(plan: RunPlan, store: RowStore, *, complete: bool = True) -> None:
+    """Closes the cells of a run whose episodes are all there, if they are, and removes what kills have left."""
     with disk_errors(str(plan.folder)):
-        for cell in open_cells(plan, store):
+        for cell in open_cells(plan, store) if complete else ():
             store.complete(*cell)
         clean(plan.folder)
 

@@ -30,7 +30,7 @@ def run_id(plan: RunPlan, own_assets: Sequence[str]) -> str:
         "packages": provenance.package_versions(),
     }
     label = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{plan.suite.name}-{plan.agent.name}")
-    mode = "checkpoint" if plan.policies else plan.preset.name
+    mode = "checkpoint" if plan.policies else plan.preset.name if plan.handed is None else "python"
     return f"{label}-{mode}-{short_hash(facts)[:8]}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from harness.errors import WorkError
@@ -9,7 +10,8 @@ from harness.files import disk_errors
 from harness.results.store import RowStore
 from harness.running.cells import Cell
 from harness.running.columns import cell_columns, training_facts
-from harness.running.evaluation import EvaluateJob
+from harness.running.evaluation import EvaluateJob, Failure
+from harness.running.in_process import InProcess
 from harness.running.jobs import TrainJob
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, load_policy_source
@@ -23,11 +25,29 @@ CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to u
 
 
 class Session:
-    """The work of one invocation: jobs in, rows out."""
+    """The work of one invocation: jobs in, rows out.
 
-    def __init__(self, plan: RunPlan, store: RowStore, cells: list[Cell], checkpoint_sec: float, quiet: bool) -> None:
+    Args:
+      plan: what is asked for.
+      store: where rows go.
+      cells: those of the plan that lack episodes.
+      checkpoint_sec: least time between two checkpoints of a training, seconds.
+      quiet: no progress on standard error.
+      on_failure: told of every episode in which the policy fails, and the work goes on; None: the first ends it.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        store: RowStore,
+        cells: list[Cell],
+        *,
+        checkpoint_sec: float = 0.0,
+        quiet: bool = False,
+        on_failure: Callable[[Failure], None] | None = None,
+    ) -> None:
         self.plan, self.store, self.cells = plan, store, cells
-        self._checkpoint_sec = checkpoint_sec
+        self._checkpoint_sec, self._on_failure = checkpoint_sec, on_failure
         self._left = {(c.plan.task, c.setting, c.train_seed): set(c.missing) for c in cells}
         self._trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
@@ -39,7 +59,7 @@ class Session:
 
     def run(self) -> None:
         """Runs every job to its end."""
-        with self._progress, WorkerPool(self.plan.workers) as pool:
+        with self._progress, WorkerPool(self.plan.workers) if self.plan.workers else InProcess() as pool:
             for key in self._trained_units():
                 if key in self._trainings:
                     pool.submit(self._train_job(*key))
@@ -56,7 +76,7 @@ class Session:
             return []
         return list(dict.fromkeys((cell.plan.task, cell.seed) for cell in self.cells))
 
-    def _handle(self, pool: WorkerPool, event: Event) -> None:
+    def _handle(self, pool: WorkerPool | InProcess, event: Event) -> None:
         arguments = event.job.arguments
         if event.kind == "restarted":
             self._progress.note(f"A worker {event.payload}; its work is done again.")
@@ -72,6 +92,8 @@ class Session:
                         self._submit_evaluation(pool, cell)
         elif event.kind == "message" and event.payload[0] == "row":
             self._keep(event.payload[1])
+        elif event.kind == "message" and event.payload[0] == "failure" and self._on_failure is not None:
+            self._on_failure(event.payload[1])
         elif event.kind == "message":
             self._progress.evaluating()
 
@@ -103,6 +125,7 @@ class Session:
             identities={name: found.identity for name, found in plan.found.items()},
             device=plan.device,
             profile=plan.profile,
+            handed=plan.handed,
         )
 
     def _train_job(self, task_name: str, seed: int) -> Job:
@@ -120,18 +143,20 @@ class Session:
         )
         return Job("harness.running.jobs:train", job, group=f"training of {task_name}, seed {seed}")
 
-    def _submit_evaluation(self, pool: WorkerPool, cell: Cell) -> None:
+    def _submit_evaluation(self, pool: WorkerPool | InProcess, cell: Cell) -> None:
         plan = self.plan
         source = policy_of(plan, cell.plan.task, cell.seed)
         columns = cell_columns(plan, cell, source)
-        for first in range(0, len(cell.missing), CHUNK):
+        chunk = CHUNK if plan.workers else 1  # in this process a finished episode is kept at once
+        for first in range(0, len(cell.missing), chunk):
             job = EvaluateJob(
                 world=self._world(cell.plan, cell.seed),
                 setting=cell.setting,
                 eval_seed=cell.seed + cell.plan.protocol.eval_seed_offset,
-                episodes=cell.missing[first : first + CHUNK],
+                episodes=cell.missing[first : first + chunk],
                 policy=source.folder if source else None,
                 columns=columns,
+                goes_on=self._on_failure is not None,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
             pool.submit(Job("harness.running.evaluation:evaluate", job, group=group))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import multiprocessing
@@ -14,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -136,7 +138,7 @@ class WorkerPool:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        with starting_python() as safe_path:
+        with starting_python() as safe_path, _without_main():
             process = context.Process(target=_serve, args=(theirs, os.getpid(), safe_path))
             process.start()
         theirs.close()
@@ -175,6 +177,20 @@ class WorkerPool:
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Around the start of a process: it does not run the user's script again, of which no job needs anything.
+
+    `multiprocessing` would have every script begin with `if __name__ == "__main__"`.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, parent: int, safe_path: str | None) -> None:

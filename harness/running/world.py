@@ -18,6 +18,7 @@ from harness.shift_settings import add_shifts
 if TYPE_CHECKING:
     from harness.assets.store import AssetStore
     from harness.demos import DemoSet
+    from harness.running.handed import Handed
     from harness.spec import Protocol, Suite
 
 DEMO_SEED = 1_000  # of the episodes an expert demonstrates: the same demonstrations for every training seed
@@ -36,6 +37,7 @@ class World:
     identities: Mapping[str, str]  # asset -> what the plan found; rows name these, so nothing else may be used
     device: str
     profile: str
+    handed: Handed | None = None  # suite and policy as objects, instead of the names above
 
     def check(self, setting: str, *, with_agent: bool) -> None:
         """Checks that the third-party files a job uses are those the plan found, as every row will say.
@@ -47,7 +49,7 @@ class World:
           WorkError: if files were exchanged since the run started.
         """
         needed = self._suite().setting(setting).assets
-        if with_agent:
+        if with_agent and self.handed is None:
             agent = load_agent(self.agent_name)
             needed += agent.required_assets(agent.configure(self.plan.config))
         for name in dict.fromkeys(needed):
@@ -55,6 +57,8 @@ class World:
                 raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
 
     def _suite(self) -> Suite:
+        if self.handed is not None:
+            return self.handed.suite
         return add_shifts(load_suite(self.suite_name), self.shifts)
 
     def make_env(self, setting: str) -> PixelEnv:
@@ -66,7 +70,7 @@ class World:
             assets=self.store,
             profile=self.profile,
             protocol=self.plan.protocol,
-            states=load_agent(self.agent_name).observes == "states",
+            states=self.handed is None and load_agent(self.agent_name).observes == "states",
         )
 
     def demos(self, folder: Path, on_progress: Callable[[Any], None]) -> DemoSet | None:
@@ -96,7 +100,9 @@ class World:
         return self.plan.protocol.replace(self.plan.task, "episode_frames", frames)
 
     def make_agent(self, env: PixelEnv, memory: Path | None = None, *, evaluation_only: bool = False) -> Any:
-        """The agent, untrained."""
+        """The agent, untrained; or the policy that was handed over."""
+        if self.handed is not None:
+            return self.handed.policy
         agent = load_agent(self.agent_name)
         context = AgentContext(
             task=self.plan.task,

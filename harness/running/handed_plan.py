@@ -1,0 +1,156 @@
+"""The plan of an evaluation that was asked for from Python: of a suite and a policy that are objects, not names."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.agent import AgentSpec
+from harness.assets.store import AssetStore
+from harness.errors import UsageError
+from harness.reading import read_json
+from harness.results.rows import short_hash
+from harness.running.asset_lookup import find_assets
+from harness.running.handed import Handed
+from harness.running.plan import RunPlan, TaskPlan
+from harness.running.presets import Preset
+from harness.running.record import RECORD_FILE, NamedRun
+from harness.running.run_folder import LOCK_FILE
+from harness.running.run_id import run_id
+from harness.spec import Protocol, Suite, check_profile
+
+NO_PRESET = Preset(
+    name="",  # as rows of a policy that none trained say
+    description="",
+    train_frames=None,
+    eval_episodes=None,
+    num_seeds=1,
+    curve_every_frames=0,
+    curve_episodes=0,
+    threads=1,
+    checkpoint_sec=0.0,
+    stand_ins=True,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was asked for, checked as far as names and numbers go.
+
+    Attributes:
+      policy: what acts.
+      suite: what is measured; its settings are those of the call and the training setting, in table order.
+      settings: names of those that are measured.
+      tasks: that are measured.
+      protocols: of every task the suite has, so that a kept run may grow by tasks.
+      name: what the rows call the policy.
+      identity: what tells it from others of its name; None for a call of its own.
+      episodes: per task and setting.
+      eval_seed: the stream of episodes.
+      workers: processes; 0 for this one.
+      profile: render profile.
+      store: where third-party files are found.
+    """
+
+    policy: Any
+    suite: Suite
+    settings: tuple[str, ...]
+    tasks: tuple[str, ...]
+    protocols: Mapping[str, Protocol]
+    name: str
+    identity: str | None
+    episodes: int
+    eval_seed: int
+    workers: int
+    profile: str
+    store: AssetStore
+
+
+def plan_call(call: Call, folder: Path | None) -> RunPlan:
+    """The plan of a call.
+
+    Args:
+      call: what was asked for.
+      folder: where its rows are kept; None for nowhere.
+    Raises:
+      UsageError: for what cannot act, cannot be sent to workers, or is not what the folder holds.
+    """
+    check_profile(call.profile)
+    handed = Handed(call.suite, call.policy)
+    if call.workers:
+        handed.check_portable()
+    identity = short_hash([call.name, call.identity or uuid.uuid4().hex])
+    tasks = [
+        TaskPlan(task, {}, identity, 0, replace(protocol, eval_seed_offset=call.eval_seed))
+        for task, protocol in call.protocols.items()
+    ]
+    plan = RunPlan(
+        run_id="",
+        folder=folder or Path(),
+        suite=call.suite,
+        suite_name=call.suite.name,
+        shifts=(),
+        agent=_spec(call.name),
+        agent_name=call.name,
+        preset=NO_PRESET,
+        tasks=tuple(tasks),
+        settings=call.settings,
+        seeds=(None,),
+        episodes=call.episodes,
+        workers=call.workers,
+        threads=1,
+        device="cpu",
+        profile=call.profile,
+        store=call.store,
+        found=find_assets(call.store, call.suite),
+        policies={},
+        handed=handed,
+    )
+    chosen = tuple(task for name in call.tasks for task in tasks if task.task == name)
+    if folder is None:
+        return replace(plan, tasks=chosen)
+    named = run_id(plan, ())
+    _check_same(folder, named)
+    return replace(plan, run_id=named, tasks=chosen)
+
+
+def _spec(name: str) -> AgentSpec:
+    """Declares the policy as far as rows and records say it."""
+    return AgentSpec(
+        name=name,
+        version=0,
+        maker="",
+        description="a policy handed over from Python",
+        source="",
+        learns=False,
+        seeded=False,
+        ready_made=True,
+    )
+
+
+def _check_same(folder: Path, named: str) -> None:
+    """Refuses a folder that holds another run, or something else.
+
+    Raises:
+      UsageError: in one sentence.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"save= takes a folder, and {folder} is a file.")
+    try:
+        stored = read_json(folder / RECORD_FILE, NamedRun).run_id
+    except FileNotFoundError:
+        if others := sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE):
+            raise UsageError(
+                f"save= takes a new folder or one that it has kept a run in, and {folder} has '{others[0]}' in it."
+            ) from None
+        return
+    if stored != named:
+        raise UsageError(
+            f"{folder} keeps another run ({stored}, not {named}): its policy, its identity=, the suite, numbers, files or "
+            "packages were others. Give another folder, or what it was made with."
+        )
