@@ -18,7 +18,7 @@ from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
 from harness.running.cells import missing_cells
 from harness.running.evaluation import Failure
-from harness.running.handed_plan import Call, plan_call
+from harness.running.handed_plan import Call, Shown, plan_call
 from harness.running.held_rows import HeldRows
 from harness.running.plan import RunPlan
 from harness.running.run import execute
@@ -98,62 +98,40 @@ def evaluate(
     on_error: Literal["raise", "record"] = "raise",
     save: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Evaluates a policy zero-shot.
-
-    A policy with a `reset()` (without arguments) or a `begin_episode` is told that an episode begins; one that keeps
-    anything between steps needs one of them, see `harness.agent.Policy`.
+    """Evaluates a policy zero-shot; one that keeps anything between steps needs a `reset()`, see `agent.Policy`.
 
     Args:
       policy: an object with `act(observations, *, explore)`, or a function from a batch of observations
         (uint8 (1, C, H, W)) to a batch of actions (float (1, A), values in [-1, 1]).
       suite: a suite or its name.
-      tasks: some of its tasks; None for all.
-      settings: some of its settings; None for all, the training setting first.
+      tasks, settings: some of its tasks and settings; None for all, the training setting first.
       shifts: more settings, evaluated beside those, `[setting+]name=value` each, as of `--shift`.
       protocol: numbers instead of the suite's own: image_size, action_repeat, frame_stack, episode_frames. Rows say so,
         and never share a cell with rows of the suite's own protocol.
-      episodes: episodes per task and setting.
+      episodes: per task and setting.
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
-      identity: what tells this policy from others of its name, such as a checkpoint's digest. Rows of two calls share a
-        table's cell only if name and identity agree; None makes every call its own. Nobody checks that it is true.
+      identity: what tells it from others of its name, such as a checkpoint's digest. Rows of two calls share a table's
+        cell only if both agree; None makes every call its own.
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
-      stand_ins: whether missing third-party files may be replaced by stand-ins; a warning and the rows say so.
+      stand_ins: whether missing ones may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
-      workers: how many processes play episodes, each with a copy of the policy and one thread; None for this process,
-        with the policy itself.
-      on_error: "raise" ends with the first episode in which the policy fails; "record" goes on, and such episodes have
-        no row: a warning counts them, and `.attrs["failed"]` of the result lists them with their errors.
-      save: a folder that keeps the rows as a run's folder does, from the end of every episode on. The same call with
-        the same `identity` goes on from there, and measures again what failed; None keeps nothing.
+      workers: processes that play episodes with a copy of the policy and one thread each; None: this one, with itself.
+      on_error: "record" goes on where the policy fails: such an episode has no row, and `.attrs["failed"]` lists it.
+      save: a folder for the rows, as a run keeps them. The same call with the same `identity` goes on from there.
     Returns:
       One row per episode, the columns of `harness.results.rows.Row`.
     Raises:
       UsageError: for a name or number that cannot be, or a folder that keeps something else.
-      AgentError: if the policy raises or returns an action that breaks the contract; with the episode and the step.
-        As every error on the way it has the rows that were finished, as `error.rows`.
+      AgentError: if the policy raises or returns an action that breaks the contract; names episode and step. As any
+        other error on the way, it has the rows measured before as `error.rows`.
     """
     _check_call(episodes, eval_seed, on_error, workers)
-    chosen = load_suite(suite) if isinstance(suite, str) else suite
-    names = [chosen.check_task(task) for task in _several(tasks)] or list(chosen.tasks)
-    shown, measured = _shown(chosen, _several(settings), _several(shifts))
+    shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    call = Call(
-        policy=policy,
-        suite=shown,
-        settings=measured,
-        tasks=tuple(dict.fromkeys(names)),
-        protocols={task: _protocol(chosen, task, protocol) for task in chosen.all_tasks},
-        name=name,
-        identity=identity,
-        episodes=episodes,
-        eval_seed=eval_seed,
-        workers=0 if workers is None else workers,
-        profile=profile,
-        store=store,
-    )
+    call = Call(shown, policy, name, identity, episodes, eval_seed, workers, profile, store)
     plan = plan_call(call, None if save is None else Path(save))
-    _warn_of_stand_ins([shown.setting(setting) for setting in measured], store)
+    _warn_of_stand_ins([shown.suite.setting(setting) for setting in shown.settings], store)
     return _measure(plan, keep=save is not None, goes_on=on_error == "record")
 
 
@@ -188,12 +166,24 @@ def _asked(plan: RunPlan, store: RowStore) -> list[Row]:
     return [row for cell in cells for row in cell if row.episode < plan.episodes]
 
 
-def _shown(suite: Suite, names: Sequence[str], shifts: Sequence[str]) -> tuple[Suite, tuple[str, ...]]:
-    """The suite with the settings of a call, those added by shifts last, and the names of those that are measured."""
-    chosen = [suite.setting(name) for name in names] or list(suite.all_settings)
-    chosen += add_shifts(suite, shifts).settings[len(suite.settings) :]
-    others = tuple(dict.fromkeys(setting for setting in chosen if setting.name != suite.train.name))
-    return replace(suite, settings=others, views={}), tuple(dict.fromkeys(setting.name for setting in chosen))
+def _shown(
+    suite: str | Suite,
+    tasks: Sequence[str],
+    settings: Sequence[str],
+    shifts: Sequence[str],
+    changes: Mapping[str, int] | None,
+) -> Shown:
+    """The names of a call, checked: the suite with its settings, those added by shifts last."""
+    whole = load_suite(suite) if isinstance(suite, str) else suite
+    chosen = [whole.setting(name) for name in settings] or list(whole.all_settings)
+    chosen += add_shifts(whole, shifts).settings[len(whole.settings) :]
+    others = tuple(dict.fromkeys(setting for setting in chosen if setting.name != whole.train.name))
+    return Shown(
+        suite=replace(whole, settings=others, views={}),
+        settings=tuple(dict.fromkeys(setting.name for setting in chosen)),
+        tasks=tuple(dict.fromkeys(whole.check_task(task) for task in tasks)) or whole.tasks,
+        protocols={task: _protocol(whole, task, changes) for task in whole.all_tasks},
+    )
 
 
 def _check_call(episodes: int, eval_seed: int, on_error: str, workers: int | None) -> None:

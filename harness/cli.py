@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import AgentError, HarnessError, UsageError, WorkError, unknown
+from harness.errors import AgentError, UsageError, WorkError, unknown
 from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
 from harness.results.text import escaped

@@ -37,34 +37,45 @@ NO_PRESET = Preset(
 
 
 @dataclass(frozen=True)
-class Call:
-    """What was asked for, checked as far as names and numbers go.
+class Shown:
+    """What a call measures on.
 
     Attributes:
-      policy: what acts.
-      suite: what is measured; its settings are those of the call and the training setting, in table order.
+      suite: its settings are those of the call and the training setting, in table order.
       settings: names of those that are measured.
       tasks: that are measured.
       protocols: of every task the suite has, so that a kept run may grow by tasks.
-      name: what the rows call the policy.
-      identity: what tells it from others of its name; None for a call of its own.
-      episodes: per task and setting.
-      eval_seed: the stream of episodes.
-      workers: processes; 0 for this one.
-      profile: render profile.
-      store: where third-party files are found.
     """
 
-    policy: Any
     suite: Suite
     settings: tuple[str, ...]
     tasks: tuple[str, ...]
     protocols: Mapping[str, Protocol]
+
+
+@dataclass(frozen=True)
+class Call:
+    """An evaluation as asked for, its numbers checked.
+
+    Attributes:
+      shown: what it measures on.
+      policy: what acts.
+      name: what the rows call the policy.
+      identity: what tells it from others of its name; None for a call of its own.
+      episodes: per task and setting.
+      eval_seed: the stream of episodes.
+      workers: processes; None for this one.
+      profile: render profile.
+      store: where third-party files are found.
+    """
+
+    shown: Shown
+    policy: Any
     name: str
     identity: str | None
     episodes: int
     eval_seed: int
-    workers: int
+    workers: int | None
     profile: str
     store: AssetStore
 
@@ -79,37 +90,37 @@ def plan_call(call: Call, folder: Path | None) -> RunPlan:
       UsageError: for what cannot act, cannot be sent to workers, or is not what the folder holds.
     """
     check_profile(call.profile)
-    handed = Handed(call.suite, call.policy)
-    if call.workers:
+    shown, handed = call.shown, Handed(call.shown.suite, call.policy)
+    if call.workers is not None:
         handed.check_portable()
     identity = short_hash([call.name, call.identity or uuid.uuid4().hex])
     tasks = [
         TaskPlan(task, {}, identity, 0, replace(protocol, eval_seed_offset=call.eval_seed))
-        for task, protocol in call.protocols.items()
+        for task, protocol in shown.protocols.items()
     ]
     plan = RunPlan(
         run_id="",
         folder=folder or Path(),
-        suite=call.suite,
-        suite_name=call.suite.name,
+        suite=shown.suite,
+        suite_name=shown.suite.name,
         shifts=(),
         agent=_spec(call.name),
         agent_name=call.name,
         preset=NO_PRESET,
         tasks=tuple(tasks),
-        settings=call.settings,
+        settings=shown.settings,
         seeds=(None,),
         episodes=call.episodes,
-        workers=call.workers,
+        workers=0 if call.workers is None else call.workers,
         threads=1,
         device="cpu",
         profile=call.profile,
         store=call.store,
-        found=find_assets(call.store, call.suite),
+        found=find_assets(call.store, shown.suite),
         policies={},
         handed=handed,
     )
-    chosen = tuple(task for name in call.tasks for task in tasks if task.task == name)
+    chosen = tuple(task for name in shown.tasks for task in tasks if task.task == name)
     if folder is None:
         return replace(plan, tasks=chosen)
     named = run_id(plan, ())
@@ -151,6 +162,6 @@ def _check_same(folder: Path, named: str) -> None:
         return
     if stored != named:
         raise UsageError(
-            f"{folder} keeps another run ({stored}, not {named}): its policy, its identity=, the suite, numbers, files or "
+            f"{folder} keeps another run ({stored}, not {named}): its policy, its identity=, the suite, numbers or "
             "packages were others. Give another folder, or what it was made with."
         )

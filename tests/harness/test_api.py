@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import harness
 import harness.registry
 from harness.errors import AgentError, UsageError
+from harness.reports.filling import build_table, expected_from_rows
 from harness.results.rows import COLUMNS
-from harness.results.store import RowStore
+from harness.results.store import RowStore, load_rows
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from harness.running.run import execute
@@ -76,7 +83,9 @@ def test_stand_ins_are_not_used_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_
         harness.evaluate(still, replace(suite, protocol=protocol), tasks="cartpole_swingup", settings="color_hard")
 
 
-@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"eval_seed": -1}, {"tasks": ["walk"]}, {"settings": ["dark"]}])
+@pytest.mark.parametrize(
+    "wrong", [{"episodes": 0}, {"workers": 0}, {"eval_seed": -1}, {"tasks": ["walk"]}, {"settings": ["dark"]}]
+)
 def test_wrong_arguments(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         harness.evaluate(right, SUITE, **wrong)  # type: ignore[arg-type]
@@ -133,10 +142,134 @@ def test_what_was_measured_before_a_failure_is_not_lost() -> None:
 
 
 def test_a_failed_episode_is_listed_and_has_no_row() -> None:
-    rows = harness.evaluate(ThirdTimeFails(), SUITE, tasks="dot_reach", settings="train", episodes=4, on_error="record")
+    with pytest.warns(UserWarning, match="failed in 1 of 4 episodes"):
+        rows = harness.evaluate(
+            ThirdTimeFails(), SUITE, tasks="dot_reach", settings="train", episodes=4, on_error="record"
+        )
     assert rows["episode"].tolist() == [0, 1, 3]
     (failed,) = rows.attrs["failed"]
     assert (failed["task"], failed["setting"], failed["episode"]) == ("dot_reach", "train", 2)
     assert "third time unlucky" in failed["error"]
     with pytest.raises(UsageError, match="on_error"):
         harness.evaluate(ThirdTimeFails(), SUITE, on_error="ignore")  # type: ignore[arg-type]
+
+
+def test_whatever_ends_it_the_rows_before_are_told() -> None:
+    def stop(observations: np.ndarray) -> np.ndarray:
+        if stops.pop():
+            raise KeyboardInterrupt
+        return np.zeros((1, 2), np.float32)
+
+    stops = [True] + [False] * 60  # in the third episode of 25 steps
+    with pytest.raises(KeyboardInterrupt) as caught:
+        harness.evaluate(stop, SUITE, tasks="dot_reach", settings="train", episodes=4)
+    assert caught.value.rows["episode"].tolist() == [0, 1]  # type: ignore[attr-defined]
+
+
+class Blind:
+    """Acts by its step number alone, so that it fails only where it is told to."""
+
+    def __init__(self, gain: float = 1.0, fails_in: int = -1) -> None:
+        self.gain, self.fails_in, self.episode, self.steps = gain, fails_in, 0, 0
+
+    def begin_episode(self, *, phase: str, seed: int, episode: int) -> None:
+        self.episode, self.steps = episode, 0
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        self.steps += 1
+        if self.episode == self.fails_in and self.steps == 3:
+            raise ValueError("told to")
+        return np.full((1, 2), np.sin(self.gain * self.steps))
+
+
+def measured(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    columns = ("task", "setting", "eval_seed", "episode", "episode_return", "trajectory", "config_hash", "compute")
+    return [tuple(row) for row in frame[list(columns)].itertuples(index=False)]
+
+
+def test_workers_measure_what_this_process_does() -> None:
+    here = harness.evaluate(Blind(), SUITE, episodes=7, identity="v1")
+    there = harness.evaluate(Blind(), SUITE, episodes=7, identity="v1", workers=2)
+    assert measured(here) == measured(there)
+    assert len(here) == 2 * 2 * 7
+
+
+def test_a_failed_episode_of_a_worker_is_listed_too() -> None:
+    with pytest.warns(UserWarning, match=r"failed in 2 of 12 episodes.*episode 4, step 2"):
+        rows = harness.evaluate(Blind(fails_in=4), SUITE, tasks="dot_reach", episodes=6, workers=2, on_error="record")
+    assert rows.groupby("setting")["episode"].agg(list).to_dict() == {
+        setting: [0, 1, 2, 3, 5] for setting in ("train", "backdrop")
+    }
+    assert {(one["setting"], one["episode"]) for one in rows.attrs["failed"]} == {("train", 4), ("backdrop", 4)}
+    with pytest.raises(
+        AgentError, match=r"dot_reach, train: The agent raised ValueError in act\(\) \(episode 0, step 2"
+    ):
+        harness.evaluate(Blind(fails_in=0), SUITE, tasks="dot_reach", settings="train", workers=1)
+
+
+def test_a_script_without_a_guard_may_have_workers(tmp_path: Path) -> None:
+    """Its own class and function too, which no worker can import."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np, harness\nfrom harness.testing import SUITE\n"
+        "class Mine:\n    def act(self, observations, *, explore):\n        return halves(observations)\n"
+        "def halves(observations):\n    return np.full((1, 2), 0.5)\n"
+        "rows = harness.evaluate(Mine(), SUITE, episodes=2, workers=2)\nprint('rows', len(rows))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "rows 8\n"), done.stderr
+
+
+def test_what_is_saved_is_a_run_that_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    with pytest.raises(AgentError) as caught:
+        harness.evaluate(Blind(fails_in=2), SUITE, tasks="dot_stay", episodes=4, identity="v1", save=folder)
+    assert caught.value.rows["episode"].tolist() == [0, 1]
+    assert json.loads((folder / "record.json").read_text())["status"] == "failed"
+    before = RowStore(folder / "rows").rows()
+    whole = harness.evaluate(Blind(), SUITE, tasks="dot_stay", episodes=4, identity="v1", save=folder)
+    assert measured(whole) == measured(harness.evaluate(Blind(), SUITE, tasks="dot_stay", episodes=4, identity="v1"))
+    assert RowStore(folder / "rows").rows("dot_stay", "train")[:2] == before  # not measured again
+    assert json.loads((folder / "record.json").read_text())["status"] == "finished"
+    stored = load_rows(folder)
+    assert sorted(stored["episode"]) == sorted(whole["episode"])
+    table = build_table(stored, expected_from_rows(stored))
+    assert {line.status for line in table.lines} == {"complete"}
+    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = harness.evaluate(np.zeros, SUITE, tasks="dot_stay", episodes=4, identity="v1", save=folder)  # never asked
+    assert measured(again) == measured(whole)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == files
+    more = harness.evaluate(Blind(), SUITE, episodes=5, identity="v1", save=folder, workers=2)
+    assert len(more) == 20
+
+
+def test_a_failed_episode_is_measured_again_where_it_is_saved(tmp_path: Path) -> None:
+    call = {"tasks": "dot_stay", "settings": "train", "episodes": 4, "identity": "v1", "save": tmp_path / "kept"}
+    with pytest.warns(UserWarning, match="failed in 1 of 4"):
+        harness.evaluate(Blind(fails_in=1), SUITE, on_error="record", **call)  # type: ignore[arg-type]
+    record = json.loads((tmp_path / "kept" / "record.json").read_text())
+    assert (record["status"], [failure["episode"] for failure in record["failures"]]) == ("failed", [1])
+    rows = harness.evaluate(Blind(), SUITE, on_error="record", **call)  # type: ignore[arg-type]
+    assert rows["episode"].tolist() == [0, 1, 2, 3]
+    assert rows.attrs["failed"] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"identity": "v2"}, {"identity": None}, {"eval_seed": 7}, {"name": "other"}, {"protocol": {"image_size": 32}}],
+)
+def test_a_folder_of_another_run_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
+    call = {"tasks": "dot_stay", "settings": "train", "identity": "v1", "save": tmp_path / "kept"}
+    harness.evaluate(Blind(), SUITE, **call)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="keeps another run"):
+        harness.evaluate(Blind(), SUITE, **{**call, **changes})  # type: ignore[arg-type]
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"has 'thesis\.tex' in it"):
+        harness.evaluate(Blind(), SUITE, save=tmp_path)
+    with pytest.raises(UsageError, match="is a file"):
+        harness.evaluate(Blind(), SUITE, save=tmp_path / "thesis.tex")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

@@ -196,6 +196,21 @@ def test_an_agent_that_fails_is_status_one(
         assert "Traceback" in traced.stderr
 
 
+@pytest.mark.parametrize("fmt", [(), ("--json",)])
+def test_what_was_measured_before_an_agent_failed_is_shown(fmt: tuple[str, ...], tmp_path: Path) -> None:
+    arguments = ("--agent", "harness.testing:RAISING", "--task", "dot_reach", "--set", "episode=2", "--episodes", "4")
+    command = [sys.executable, "-m", "harness", "run", *DOTS, *arguments, "--workers", "1", "--quiet", *fmt]
+    done = subprocess.run([*command, "--runs", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "dot_reach, train: The agent raised RuntimeError in act() (episode 2, step 0)" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    if fmt:
+        lines = {(line["setting"], line["status"]): line["num_episodes"] for line in json.loads(done.stdout)["lines"]}
+        assert lines == {("train", "partial"): 2, ("backdrop", "missing"): 0}
+    else:
+        assert "partial, 2 of 4" in done.stdout
+
+
 def test_json_goes_to_standard_output_alone(tmp_path: Path) -> None:
     arguments = ("run", *DOTS, *SEEKER, "--episodes", "1", "--workers", "1", "--json", "--runs", str(tmp_path))
     done = subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, check=True)
