@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.results.rows import COLUMNS, SCHEMA_VERSION
+from harness.results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, to_dict
 
 # By the version that brought it, each column that earlier rows lack, with the value that says it was not recorded.
 _ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}}
+_DIGEST_KEY = b"rows_sha256"  # of the rows of a Parquet file before version 3, whose digest is over all its bytes
 
 
 def columns_of(version: int) -> tuple[str, ...]:
@@ -27,6 +29,20 @@ def version_of(names: set[str]) -> int:
     """Which version's rows have these columns; the present one if none has."""
     versions = range(1, SCHEMA_VERSION + 1)
     return next((version for version in versions if set(columns_of(version)) == names), SCHEMA_VERSION)
+
+
+def check_digest(metadata: Mapping[bytes, bytes], rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Compares the rows of a Parquet file of an earlier version with their digest; the earliest have none.
+
+    Raises:
+      ValueError: if they differ.
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        values = to_dict(row)
+        digest.update(canonical_json([values[name] for name in columns]).encode() + b"\n")
+    if metadata.get(_DIGEST_KEY, digest.hexdigest().encode()) != digest.hexdigest().encode():
+        raise ValueError("its rows do not match their digest")
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:

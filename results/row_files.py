@@ -1,7 +1,7 @@
 """How rows lie in files: one line of JSON each while a cell fills, one Parquet file when it is complete.
 
-Both carry digests of what they hold, because a flipped bit may well decode as another number. Files of earlier versions
-carry none and are read all the same.
+Both carry digests, because a flipped bit may well decode as another number. A Parquet file's covers every byte and is
+compared before anything is decoded. Earlier versions' covers the rows alone; files that people made of rows have none.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.results.damage import CorruptRowsError, OnDamage, refuse
-from harness.results.earlier import columns_of, upgraded, version_of
+from harness.results.earlier import check_digest, columns_of, upgraded, version_of
 from harness.results.plain_file import read_plain
 from harness.results.rows import (
-    COLUMNS,
     SCHEMA_VERSION,
     Row,
     canonical_json,
@@ -35,14 +34,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHECKSUM = "checksum"  # of a line's other values
-VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_sha256"  # in the metadata of a Parquet file
+VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_file_sha256"  # in the metadata of a Parquet file
+NO_DIGEST = b"0" * 64  # in the digest's place while it is computed
+DIGEST_SINCE = 3  # version of rows
 
 
 def to_line(row: Row) -> bytes:
     """The row as a line of JSON, newline included; raises as `check_row`."""
     check_row(row)
-    values = to_dict(row)
-    return canonical_json({**values, CHECKSUM: short_hash(values)}).encode() + b"\n"
+    return _checked(to_dict(row)) + b"\n"
+
+
+def _checked(values: Mapping[str, Any]) -> bytes:
+    """Values and the checksum over them."""
+    return canonical_json({**values, CHECKSUM: short_hash(values)}).encode()
 
 
 def read_lines(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
@@ -66,7 +71,8 @@ def _parse_line(line: bytes) -> Row:
         raise ValueError(f"it holds {shortened(repr(values))}")
     checksum = values.pop(CHECKSUM, None)
     row = from_dict(upgraded(values))
-    if checksum is not None and checksum != short_hash(values):
+    # The whole line: another last digit may well stand for the same number.
+    if checksum is not None and line != _checked(values):
         raise ValueError(f"its values do not match its {CHECKSUM}")
     check_row(row)
     return row
@@ -74,15 +80,11 @@ def _parse_line(line: bytes) -> Row:
 
 def write_parquet(rows: list[Row], path: Path) -> None:
     """Writes the rows to a temporary file and renames it, so that `path` is never half a file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    described = schema().with_metadata({VERSION_KEY: str(SCHEMA_VERSION), DIGEST_KEY: rows_digest(rows)})
-    table = pa.Table.from_pylist([to_dict(row) for row in rows], schema=described)
+    data = _encode(rows)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -90,6 +92,42 @@ def write_parquet(rows: list[Row], path: Path) -> None:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _encode(rows: list[Row]) -> bytes:
+    """A Parquet file whose metadata hold the digest of all its bytes but that digest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema())
+    buffer = pa.BufferOutputStream()
+    # Statistics and a second copy of the schema say nothing here and are most of a small file.
+    with pq.ParquetWriter(buffer, schema(), compression="zstd", write_statistics=False, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({VERSION_KEY: b"%d" % SCHEMA_VERSION, DIGEST_KEY: NO_DIGEST})
+    data: bytes = buffer.getvalue().to_pybytes()
+    place = _digest_place(data)
+    return data[: place.start] + hashlib.sha256(data).hexdigest().encode() + data[place.stop :]
+
+
+def _digest_place(data: bytes) -> slice:
+    """Where a file of rows holds its digest, behind the key and two bytes of the format; empty if it holds none."""
+    key = data.rfind(DIGEST_KEY)  # metadata are the last that a file holds
+    start = key + len(DIGEST_KEY) + 2
+    return slice(start, start + len(NO_DIGEST)) if key >= 0 else slice(0, 0)
+
+
+def has_digest(data: bytes) -> bool:
+    """Whether a file holds its own digest.
+
+    Raises:
+      ValueError: if it holds another one.
+    """
+    place = _digest_place(data)
+    found = data[place]
+    if found and found != hashlib.sha256(data[: place.start] + NO_DIGEST + data[place.stop :]).hexdigest().encode():
+        raise ValueError("its bytes do not match its digest")
+    return bool(found)
 
 
 def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
@@ -111,10 +149,15 @@ def _decode(data: bytes) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    is_whole = has_digest(data)  # before anything is decoded
     # From memory: pyarrow closes a file it was given by name only later, on a thread of its own.
-    table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+    table = pq.read_table(pa.BufferReader(data))
     metadata = table.schema.metadata or {}
-    columns = columns_of(_version(metadata.get(VERSION_KEY), set(table.column_names)))
+    stated = metadata.get(VERSION_KEY)  # None: people made it of rows, with pandas say
+    version = _version(stated, set(table.column_names))
+    columns = columns_of(version)
+    if stated is not None and version >= DIGEST_SINCE and not is_whole:
+        raise ValueError("it has lost its digest")
     if set(table.column_names) != set(columns):
         raise ValueError(f"its columns are {shortened(', '.join(table.column_names))}")
     described = pa.schema([schema().field(name) for name in columns])
@@ -127,9 +170,8 @@ def _decode(data: bytes) -> list[Row]:
             check_row(row)
         except (ValueError, TypeError) as error:
             raise ValueError(f"row {number}, {error}") from error
-    digest = metadata.get(DIGEST_KEY)
-    if digest is not None and digest.decode() != rows_digest(rows, columns):
-        raise ValueError("its rows do not match their digest")
+    if not is_whole:
+        check_digest(metadata, rows, columns)
     return rows
 
 
@@ -149,15 +191,6 @@ def _version(stated: bytes | None, names: set[str]) -> int:
     if not stated.isdigit():
         raise ValueError(f"its rows are of version {shortened(repr(stated))}, which is none")
     return int(stated[:9])
-
-
-def rows_digest(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
-    """SHA-256 over the canonical JSON of the values of some columns, hex."""
-    digest = hashlib.sha256()
-    for row in rows:
-        values = to_dict(row)
-        digest.update(canonical_json([values[name] for name in columns]).encode() + b"\n")
-    return digest.hexdigest()
 
 
 @cache

@@ -261,3 +261,25 @@ def test_help_and_lists_start_quickly(arguments: list[str]) -> None:
         ended = os.times()
         times.append(ended.children_user + ended.children_system - started.children_user - started.children_system)
     assert min(times) < 0.5
+
+
+def test_damaged_rows_are_named_and_sound_ones_shown(harness: Callable[..., tuple[int, str, str]]) -> None:
+    """Nothing is measured over them: neither for the table they are part of, nor for more episodes."""
+    command = (*RUN, "--workers", "1", "--task", "dot_reach")
+    assert harness(*command, "--task", "dot_stay")[0] == 0
+    damaged = next(Path("runs").glob("*/rows/dot_stay+train+*.parquet"))
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 4
+    damaged.write_bytes(data)
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    for more in ((), ("--episodes", "2")):
+        status, out, err = harness(*command, "--task", "dot_stay", *more)
+        assert (status, out) == (2, "")
+        assert err == (
+            f"error: {damaged} is not a file of rows: its bytes do not match its digest. "
+            "Nothing is measured over it: mend it, or move it away to measure it again.\n"
+        )
+    status, out, err = harness(*command)
+    assert (status, "dot_reach" in out) == (0, True)
+    assert err.startswith(f"Left out: {damaged.resolve()} is not a file of rows")
+    assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before

@@ -132,7 +132,7 @@ def test_no_table_acts(fmt: str, terminal: bool, monkeypatch: pytest.MonkeyPatch
     if fmt == "terminal" and terminal:
         text = text.replace("\x1b[", "<").replace("<31mb", "\x1b[31mb").replace("<2J", "\x1b[2J")  # its own colours
     assert not acts(text)
-    assert "b\\x9b2J" in text.replace("\\textbackslash{}", "\\") or "\\u009b" in text
+    assert "b\\x9b2J" in text.replace("\\textbackslash{}", "\\").replace("\\\\", "\\") or "\\u009b" in text
     if fmt == "json":
         assert {line["task"] for line in json.loads(text)["lines"]} >= {NASTY}
     else:

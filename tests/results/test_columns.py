@@ -9,10 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from harness.results import columns
 from harness.results.columns import load_columns
 from harness.results.damage import CorruptRowsError
-from harness.results.row_files import read_parquet, rows_digest
+from harness.results.row_files import read_parquet
 from harness.results.rows import COLUMNS, Row
 from harness.results.store import RowStore, load_rows
 from tests.results.test_store import CELL, PARQUET, ROW
@@ -67,10 +66,8 @@ def test_a_mixture_of_cells_is_read_alike(tmp_path):
     assert_alike(tmp_path / "run" / "rows" / PARQUET, next((tmp_path / "run" / "rows").glob("*seed2.jsonl")))
 
 
-def test_a_plain_file_is_read_by_columns_and_its_digest_is_that_of_rows(tmp_path, monkeypatch):
-    store = fill(tmp_path, odd_rows(9), complete=True)
-    table = columns._sound(tmp_path / PARQUET)
-    assert columns._digest([column.chunk(0) for column in table.columns]) == rows_digest(store.rows())
+def test_a_plain_file_is_read_by_columns(tmp_path, monkeypatch):
+    fill(tmp_path, odd_rows(9), complete=True)
     monkeypatch.setattr(RowStore, "rows", None)  # no row by row
     assert len(load_columns(tmp_path)) == 9
 

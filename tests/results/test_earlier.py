@@ -55,11 +55,11 @@ def test_a_run_begun_by_an_earlier_version_goes_on(tmp_path):
     for cell in store.cells():
         store.complete(*cell)
     assert store.rows() == before
-    assert pq.read_schema(next((tmp_path / "rows").glob("*none.parquet"))).metadata[b"rows_schema_version"] == b"2"
+    assert pq.read_schema(next((tmp_path / "rows").glob("*none.parquet"))).metadata[b"rows_schema_version"] == b"3"
 
 
 @pytest.mark.parametrize(
-    ("stated", "words"), [("0", "version 0"), ("3", "reads 1 to"), ("-1", "none"), ("x" * 99, "none")]
+    ("stated", "words"), [("0", "version 0"), ("4", "reads 1 to"), ("-1", "none"), ("x" * 99, "none")]
 )
 def test_a_version_that_is_none_is_named(tmp_path, stated, words):
     shutil.copytree(FILES / "v2", tmp_path / "v2")
