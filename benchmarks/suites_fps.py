@@ -42,8 +42,8 @@ import gymnasium
 import mujoco
 import numpy as np
 
+from harness.assets import videos
 from harness.assets.store import AssetStore
-from harness.assets.videos import load_video
 from harness.environment import PixelEnv, make_env
 from harness.registry import load_suite, suite_names
 from harness.rendering.cube_texture import CubePicture
@@ -114,7 +114,7 @@ class Bare:
     def upload(self, texture: int, picture: CubePicture) -> None:
         """Shows another picture as MuJoCo's users do."""
         assert self._renderer is not None
-        harness.rendering.set_texture(self.simulation.model, texture, picture.pixels)
+        harness.rendering.renderer.set_texture(self.simulation.model, texture, picture.pixels)
         self._renderer._gl_context.make_current()
         mujoco.mjr_uploadTexture(self.simulation.model, self._renderer._mjr_context, texture)
 
@@ -205,7 +205,7 @@ def measure_resets(ours: PixelEnv, bare: Bare, times: tuple[Times, Times]) -> No
     episodes = range(1, 1 + NUM_RESETS)
     for episode in episodes:  # now what they read is in the cache on disk
         ours.reset(options={"episode": episode})
-    load_video.cache_clear()
+    videos.forget()
     for episode in episodes:
         timed(times[0].resets, partial(ours.reset, options={"episode": episode}))
         timed(times[1].resets, bare.reset)

@@ -5,28 +5,31 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from harness.assets.digests import sha256_of
 from harness.assets.resize import resize
 from harness.assets.store import cache_folder
 from harness.errors import CorruptAssetError
 
 CACHE_VERSION = 2  # raise when decoding or resizing changes a value
 DIGEST_BYTES = hashlib.sha256().digest_size
-RESIZE_BATCH = 32  # frames resized at once: bounds memory, moves no value
+DECODE_BATCH = 32  # frames decoded before they are resized: bounds memory, moves no value
 
 
-@lru_cache(maxsize=12)
 def load_video(path: Path, size: int) -> np.ndarray:
     """The whole video at the size of the observation.
 
-    Decoding and resizing take seconds, so the result is kept in the user's cache folder, keyed by the file's
-    contents. A cache that cannot be written is done without; a damaged cache file is made again.
+    Decoding and resizing take seconds, so the result is kept in memory and in the user's cache folder, which all
+    processes share: its name there holds whatever can move a value (contents of the file, size, decoder). A cache that
+    cannot be written is done without; a damaged cache file is made again.
 
     Args:
       path: a video file.
@@ -37,16 +40,31 @@ def load_video(path: Path, size: int) -> np.ndarray:
       CorruptAssetError: if the file cannot be decoded.
     """
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise CorruptAssetError(f"Cannot read the video '{path}' ({error.strerror}).") from error
-    cached = cache_folder().with_name("videos") / f"v{CACHE_VERSION}-{digest}-{size}.npy"
+    return _load_video(path, digest, size)
+
+
+@lru_cache(maxsize=12)
+def _load_video(path: Path, digest: str, size: int) -> np.ndarray:
+    cached = cache_folder().with_name("videos") / f"v{CACHE_VERSION}-{decoder()}-{digest}-{size}.npy"
     frames = _read_cache(cached)
     if frames is None:
         frames = _decode_small(path, size)
         _write_cache(cached, frames)
     frames.flags.writeable = False
     return frames
+
+
+def forget() -> None:
+    """Drops what is kept in memory; the next look goes to the disk."""
+    _load_video.cache_clear()
+
+
+def decoder() -> str:
+    """What decodes, such as "av18.1.0-x86_64": versions 14 to 18 give equal bytes, the next one may not."""
+    return f"av{metadata.version('av')}-{platform.machine()}"
 
 
 def decode(path: Path) -> np.ndarray:
@@ -87,7 +105,7 @@ def iterate(path: Path) -> Iterator[np.ndarray]:
 def _decode_small(path: Path, size: int) -> np.ndarray:
     """Decodes and resizes batch by batch: a whole video at its own size may take half a gigabyte."""
     pictures, small = iterate(path), []
-    while batch := list(itertools.islice(pictures, RESIZE_BATCH)):
+    while batch := list(itertools.islice(pictures, DECODE_BATCH)):
         small.append(resize(np.stack(batch), size))
     return np.concatenate(small)
 

@@ -25,7 +25,7 @@ OPENCV_SHA256 = {
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    video.load_video.cache_clear()
+    video.forget()
 
 
 def test_decoding_gives_every_frame_close_to_what_was_encoded(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_cache_is_used_rebuilt_and_keyed_by_contents(tmp_path: Path, monkeypatch
     (cached,) = cached_files()
     with monkeypatch.context() as patched:
         patched.setattr(video, "iterate", lambda path: pytest.fail("the cache was not used"))
-        video.load_video.cache_clear()
+        video.forget()
         again = video.load_video(path, 84)
         np.testing.assert_array_equal(again, first)
         with pytest.raises(ValueError, match="read-only"):
@@ -115,12 +115,21 @@ def test_cache_is_used_rebuilt_and_keyed_by_contents(tmp_path: Path, monkeypatch
     flipped[len(whole) // 2] ^= 1
     for damaged in (b"", b"nonsense", whole[:-40], whole[: len(whole) // 2], bytes(flipped), whole + b"x"):
         cached.write_bytes(damaged)
-        video.load_video.cache_clear()
+        video.forget()
         np.testing.assert_array_equal(video.load_video(path, 84), first)
         assert cached.read_bytes() == whole
     write_video(path, noise_frames(1, 6, 120))
-    video.load_video.cache_clear()
-    assert not np.array_equal(video.load_video(path, 84), first)
+    assert not np.array_equal(video.load_video(path, 84), first)  # although this path was read before
+    assert len(cached_files()) == 2
+
+
+def test_another_decoder_does_not_read_what_this_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "v.mp4", noise_frames(0, 6, 120))
+    first = np.array(video.load_video(path, 84))
+    video.forget()
+    monkeypatch.setattr(video.metadata, "version", lambda package: "99.0")
+    monkeypatch.setattr(video, "_decode_small", lambda path, size: first + np.uint8(1))
+    np.testing.assert_array_equal(video.load_video(path, 84), first + np.uint8(1))
     assert len(cached_files()) == 2
 
 
