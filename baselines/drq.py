@@ -1,8 +1,8 @@
 """DrQ as nicklashansen/dmcontrol-generalization-benchmark has it: SAC with random shifts, one of each picture.
 
 Kostrikov, Yarats, Fergus, "Image Augmentation Is All You Need: Regularizing Deep Reinforcement Learning from Pixels",
-2020. This is the DrQ that the tables of SVEA and PIE-G quote; the authors' own, which averages over two shifts on
-another network, is `drq_original`.
+2020. This is the DrQ that the tables of SVEA and PIE-G quote; the authors' own averages over two shifts on another
+network and is not here yet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AGENT = AgentSpec(
     name="drq",
     version=1,
     maker="harness.baselines.learners.drq:make",
-    description="DMC-GB's DrQ: SAC with random shifts, K = M = 1 (the authors' own is drq_original).",
+    description="DMC-GB's DrQ: SAC with random shifts, K = M = 1 (not the authors' own, which averages over two).",
     source=f"Kostrikov et al. 2020; {sac.DMCGB}",
     config=Config,
     published_names=("DrQ",),
