@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.baselines.learners.test_learning import BROKEN, LEARNED, shuffle_actions
+from tests.baselines.learners.test_learning import LEARNED, shuffle_actions
 from tests.baselines.world import evaluate, make_context, train
+
+BROKEN = 26.0  # with shuffled actions; 16 to 21 were seen on several machines, intact ones have over 35
 
 SETTINGS: dict[str, Any] = {
     "num_shared_layers": 4,
