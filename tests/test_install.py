@@ -129,7 +129,7 @@ def test_a_run_with_workers_is_shadowed_by_nothing(
 def test_ids_are_registered_by_the_import(environments: dict[str, Path], kind: str, first: str, tmp_path: Path) -> None:
     lay(tmp_path, MINE)
     second = "gymnasium" if first == "harness" else "harness"
-    code = f"import {first}, {second}; print('harness/video_hard-walker_walk-v1' in gymnasium.registry)"
+    code = f"import {first}, {second}; print('harness/video_hard-walker_walk-v2' in gymnasium.registry)"
     done = call([environments[kind], "-c", code], tmp_path)
     assert (done.stdout, done.stderr) == ("True\n", "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,9 +27,17 @@ def check_file(asset: Asset, file: AssetFile, path: Path) -> str:
             raise CorruptAssetError(_damaged(asset, path, "its SHA-256 differs"))
         if file.sha256 is None and file.git_blob is not None and git_blob_of(path) != file.git_blob:
             raise CorruptAssetError(_damaged(asset, path, "its git blob id differs"))
+        if file.sha256 is None and file.git_blob is None and not digest.startswith(digest_in_name(file)):
+            raise CorruptAssetError(_damaged(asset, path, "its SHA-256 does not begin as its name tells"))
     except OSError as error:
         raise CorruptAssetError(_damaged(asset, path, f"it cannot be read, {error.strerror}")) from error
     return digest
+
+
+def digest_in_name(file: AssetFile) -> str:
+    """The first digits of the SHA-256 that a file of PyTorch's tells in its name (`resnet34-b627a593.pth`); else ""."""
+    found = re.search(r"-([0-9a-f]{8,64})\.pth$", file.path)
+    return found[1] if found else ""
 
 
 def sha256_of(path: Path) -> str:

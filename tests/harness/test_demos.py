@@ -81,7 +81,8 @@ def test_an_episode_holds_what_the_environment_gave(suite: Suite, tmp_path: Path
         assert demo.actions.dtype == np.float32
         assert np.abs(demo.actions).max() == 1.0
         assert demo.terminated is terminated is False
-        assert demo.proprio is demo.states is None
+        assert demo.proprio is None
+        assert demo.states.shape == (21, 4)
         assert facts["return"] == pytest.approx(demo.rewards.sum())
     record = json.loads((tmp_path / "demos.json").read_text())
     assert (record["source"], record["assets"], record["successes_only"]) == ("expert", "seeker", True)

@@ -329,6 +329,7 @@ def test_every_size_of_an_agent(check: Check) -> None:
         for name in names if spec.training_bytes else ():
             for number in (2**40, 99999999999999999999, 10**400):
                 command = ("run", "--suite", DOTS, "--agent", agent, "--set", f"{name}={number}")
+                command += ("--set", "protocol.image_size=64")  # which every agent takes
                 check(command, f"Training {agent} on dot_reach would take at least", "bytes of memory")
                 tried += 1
     assert tried >= 20
