@@ -325,7 +325,8 @@ def test_every_size_of_an_agent(check: Check) -> None:
     tried = 0
     for agent in (row["agent"] for row in agents()):
         spec = load_agent(agent)
-        names = [name for name in spec.config.model_fields if name.endswith("_dim") or name == "batch_size"]
+        names = [name for name in spec.config.model_fields if name.endswith("_dim")]
+        names += ["batch_size"] if agent in ("drqv2", "pieg") else []  # others refuse it for their replay's sake
         for name in names if spec.training_bytes else ():
             for number in (2**40, 99999999999999999999, 10**400):
                 command = ("run", "--suite", DOTS, "--agent", agent, "--set", f"{name}={number}")
