@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
     from harness.spec import Suite
 
+PREVIEW_EPISODES = 1_000
 WRONG_USE: Any = typer.BadParameter.__base__  # typer has no name for the base of its errors of use
 
 app = typer.Typer(
@@ -419,8 +420,7 @@ def preview_command(
     chosen = add_shifts(load_suite(suite), shift or ())
     tasks = [chosen.check_task(name) for name in task or chosen.tasks]
     _check_gif_options(gif, steps, out, task or ())
-    if episode < 0:
-        raise UsageError(f"Episode numbers start at 0, not {episode}.")
+    _check_moment(chosen, tasks[0], steps, episode)
     path = gif or out or Path(f"{chosen.name}.png")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
@@ -436,6 +436,18 @@ def preview_command(
         num_steps = steps or STRIP_STEPS
         episode_strip(chosen, tasks[0], store, num_steps=num_steps, profile=profile, episode=episode, save_to=path)
     _say(str(path))
+
+
+def _check_moment(suite: Suite, task: str, steps: int | None, episode: int) -> None:
+    """Refuses what would be drawn for minutes: some simulators come to an episode through all before it."""
+    if episode < 0:
+        raise UsageError(f"Episode numbers start at 0, not {episode}.")
+    if episode >= PREVIEW_EPISODES:
+        raise UsageError(f"A preview shows one of the first {PREVIEW_EPISODES} episodes (from 0), not {episode}.")
+    protocol = suite.protocol.for_task(task)
+    most = -(-protocol.episode_frames // protocol.action_repeat[task])
+    if steps is not None and steps > most:
+        raise UsageError(f"An episode of {task} has {most} agent steps: --steps is at most that, not {steps}.")
 
 
 def _check_gif_options(gif: Path | None, steps: int | None, out: Path | None, tasks: Sequence[str]) -> None:
@@ -523,8 +535,8 @@ def demos_collect(
     chosen.check_task(task)
     if source not in ("expert", "human"):
         raise unknown("source", source, ["expert", "human"])
-    if episodes < 1 or seed < 0:
-        raise UsageError("--episodes must be at least 1 and --seed at least 0.")
+    if not 1 <= episodes <= 100_000 or not 0 <= seed < 2**31:
+        raise UsageError("--episodes goes from 1 to 100000 and --seed from 0 to 2147483647.")
     folder = out or Path("demos") / f"{chosen.name}-{task}-{source}"
     check_writable(folder)
     demos = collect_demos(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError, WorkError
-from harness.files import disk_errors, sha256_of, write_json
+from harness.files import disk_errors, sha256_of, write_bytes, write_json
 from harness.reading import SEAL, SHA256, Record, SealedRecord, read_sealed, seal
 from harness.running.provenance import code_revision, package_versions
 
@@ -380,6 +379,9 @@ def _open_record(out: Path, facts: dict[str, Any], episodes: int) -> dict[str, A
     other = [key for key, value in facts.items() if old.get(key) != value]
     if other:
         raise UsageError(f"{out} holds other demonstrations ({', '.join(other)} differ); choose another folder.")
+    with contextlib.suppress(OSError):  # where nothing can be written, what kills have left stays
+        for left in out.glob(".*.tmp"):
+            left.unlink()
     return {**old, "num_episodes": max(episodes, len(old["episodes"]))}
 
 
@@ -398,9 +400,6 @@ def _write_arrays(path: Path, demo: Demo) -> str:
 
     demo = replace(demo, terminated=np.array([demo.terminated]))  # type: ignore[arg-type]
     arrays = {name: getattr(demo, name) for name in ARRAYS}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_errors(str(path)):
-        temporary.write_bytes(save({name: array for name, array in arrays.items() if array is not None}))
-        digest = sha256_of(temporary)
-        temporary.replace(path)
-    return digest
+    data = save({name: array for name, array in arrays.items() if array is not None})
+    write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()

@@ -80,12 +80,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a text file as one step; where that fails, what was there stays and nothing new is left."""
+    """Replaces a text file as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replaces a file as one step; where that fails, what was there stays and nothing new is left."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(str(path)):
         try:
-            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(temporary, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

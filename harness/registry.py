@@ -11,12 +11,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
+from harness.outside import code_from_outside
 from harness.policy import as_policy
 from harness.search_path import append_current_folder
 from harness.spec import Suite
 
 if TYPE_CHECKING:
     from harness.agent import AgentSpec
+
+_ABSENT = object()
 
 
 def suite_names() -> list[str]:
@@ -79,25 +82,27 @@ def _from_outside(name: str, kind: str) -> Any:
     if not re.fullmatch(r"[A-Za-z_][\w.]*", module_name) or not attribute.isidentifier():
         raise UsageError(f"{kind.capitalize()} '{name}' is not of the form package.module:ATTRIBUTE.")
     module = _import_outside(module_name, kind)
-    if not hasattr(module, attribute):
+    with code_from_outside(f"'{name}' cannot be read"):
+        found = getattr(module, attribute, _ABSENT)
+    if found is _ABSENT:
         _check_not_another(module, Path.cwd())
         raise unknown(f"attribute of {module_name}", attribute, [n for n in vars(module) if not n.startswith("_")])
-    return getattr(module, attribute)
+    return found
 
 
 def _import_outside(module_name: str, kind: str) -> ModuleType:
     append_current_folder()  # a user's own file lies where the command is given
-    try:
-        found = importlib.util.find_spec(module_name)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        raise UsageError(f"There is no module '{module_name}' to take the {kind} from, here or in {sys.executable}.")
-    try:
-        return importlib.import_module(module_name)
-    except Exception as error:
-        # A user's own file may fail in any way while it is imported; the sentence must say that it was that file.
-        raise UsageError(f"Module '{module_name}' cannot be imported ({type(error).__name__}: {error}).") from error
+    # A user's own file may do anything while it is imported; the sentence must say that it was that file.
+    with code_from_outside(f"Module '{module_name}' cannot be imported"):
+        try:
+            found = importlib.util.find_spec(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise  # a package above it lacks something else
+            found = None
+        if found is not None:
+            return importlib.import_module(module_name)
+    raise UsageError(f"There is no module '{module_name}' to take the {kind} from, here or in {sys.executable}.")
 
 
 def _check_not_another(module: ModuleType, folder: Path) -> None:
@@ -112,10 +117,21 @@ def _check_not_another(module: ModuleType, folder: Path) -> None:
         )
 
 
+def _acting_problem(policy: Any) -> UsageError | None:
+    try:
+        as_policy(policy)
+    except UsageError as problem:
+        return problem
+    return None
+
+
 def _acting_only(name: str, policy: Any) -> AgentSpec:
     from harness.agent import AgentSpec
 
-    as_policy(policy)
+    with code_from_outside(f"'{name}' cannot be taken as an agent"):
+        problem = _acting_problem(policy)
+    if problem is not None:
+        raise problem
     label = re.sub(r"[^\w.-]", "_", name)
     return AgentSpec(
         name=label,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
 import os
 import platform
-import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import metadata
@@ -124,18 +124,32 @@ def _read_cache(path: Path) -> np.ndarray | None:
 
 
 def _write_cache(path: Path, frames: np.ndarray) -> None:
-    """Writes the array and then the digest of its bytes; a reader sees the whole file or none."""
-    temporary = None
+    """Writes the array and then the digest of its bytes; a reader sees the whole file or none.
+
+    What a kill leaves is one `.part` per video, which the next process takes up; of two at work, one writes.
+    """
+    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(descriptor, "wb") as file:
-            np.save(file, frames, allow_pickle=False)
-            file.write(hashlib.sha256(frames.data).digest())
-        os.replace(temporary, path)
-    except OSError:  # read-only or full: the video is simply decoded again next time
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        with open(part, "r+b", opener=_open_or_make) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), os.stat(part)):
+                return  # another has finished it between the two lines above
+            try:
+                file.truncate()
+                np.save(file, frames, allow_pickle=False)
+                file.write(hashlib.sha256(frames.data).digest())
+                file.flush()
+                os.replace(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+    except OSError:  # read-only, full or at work: the video is simply decoded again next time
+        return
+
+
+def _open_or_make(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
 
 
 def procedural_video(index: int, num_frames: int, size: int) -> np.ndarray:

@@ -11,9 +11,9 @@ from harness.environment import PixelEnv
 from harness.errors import AgentError
 from harness.results.rows import Row, canonical_json
 from harness.running import provenance
+from harness.running.messages import Beats, Place, Report
 from harness.running.policies import load_policy_source
-from harness.running.progress import Report, seldom
-from harness.running.rollout import play_episode
+from harness.running.rollout import agent_errors, play_episode
 from harness.running.threads import EVALUATION_THREADS, set_threads
 from harness.running.world import World
 
@@ -64,9 +64,11 @@ class Evaluator:
         job.world.check(job.setting, with_agent=job.policy is None)
         env = self._ready_env(job)
         policy = self._ready_policy(job, env)
+        beats = Beats(report)
         for episode in job.episodes:
+            report(Place(f"episode {episode}"))
             try:
-                report(("row", _row(job, env, policy, episode, report)))
+                report(("row", _row(job, env, policy, episode, beats)))
             except AgentError as error:
                 place = f"{job.world.plan.task}, {job.setting}"
                 if not job.goes_on:
@@ -99,7 +101,8 @@ class Evaluator:
             if job.policy is not None:
                 source = load_policy_source(job.policy)
                 source.check_files()
-                agent.load_policy(job.policy)
+                with agent_errors("load_policy", "before the first episode"):
+                    agent.load_policy(job.policy)
             self._policy = (key, agent)
         return self._policy[1]
 
@@ -107,10 +110,9 @@ class Evaluator:
 _EVALUATOR = Evaluator()
 
 
-def _row(job: EvaluateJob, env: PixelEnv, policy: Any, episode: int, report: Report) -> Row:
+def _row(job: EvaluateJob, env: PixelEnv, policy: Any, episode: int, beats: Beats) -> Row:
     """Plays one episode."""
-    beat = seldom(lambda step: report(("steps", step)))
-    result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=beat)
+    result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=lambda step: beats(("steps", step)))
     measured = {
         "setting": job.setting,
         "eval_seed": job.eval_seed,

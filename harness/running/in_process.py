@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.running.evaluation import Evaluator
+from harness.running.messages import own
 from harness.running.workers import Event, Job
 
 
@@ -27,7 +28,7 @@ class InProcess:
             job = self._pending.pop(0)
             messages: list[Any] = []
             self._evaluator.run(job.arguments, messages.append)
-            yield from (Event(job, "message", message) for message in messages)
+            yield from (Event(job, "message", own(message)) for message in messages if own(message) is not None)
             yield Event(job, "done")
 
     def __enter__(self) -> InProcess:

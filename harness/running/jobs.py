@@ -13,8 +13,9 @@ from harness.environment import PixelEnv
 from harness.files import disk_errors
 from harness.registry import load_agent, load_suite
 from harness.running import provenance
+from harness.running.messages import Beats, Report
 from harness.running.policies import store_policy
-from harness.running.progress import Report, seldom
+from harness.running.rollout import agent_errors
 from harness.running.threads import EVALUATION_THREADS, set_threads
 from harness.running.training_folder import has_policy, note_revision, remove_leftovers
 from harness.running.workers import Job, WorkerPool
@@ -75,11 +76,12 @@ def train(job: TrainJob, report: Report) -> None:
         curve_seed=curve_seed(world.seed),
     )
     with contextlib.closing(env):
-        on_progress = seldom(lambda progress: report(("frames", progress.get("num_frames"))))
-        counters, learned_from = _train(job, agent, env, spec, on_progress)
+        beats = Beats(report)
+        counters, learned_from = _train(job, agent, env, spec, beats)
         shapes = _shapes(env)
+    beats.pause()
     conditions = {**job.facts["conditions"], "code_revision": revisions}
-    with disk_errors(f"the policy in {job.folder}"):
+    with agent_errors("save_policy", "after training"), disk_errors(f"the policy in {job.folder}"):
         store_policy(
             agent,
             job.folder / "policy",
@@ -94,9 +96,7 @@ def train(job: TrainJob, report: Report) -> None:
     remove_leftovers(job.folder)
 
 
-def _train(
-    job: TrainJob, agent: Any, env: PixelEnv, spec: TrainSpec, on_progress: Callable[[Any], None]
-) -> tuple[Counters, dict[str, str]]:
+def _train(job: TrainJob, agent: Any, env: PixelEnv, spec: TrainSpec, beats: Beats) -> tuple[Counters, dict[str, str]]:
     """Runs the training loop that fits what the agent learns from.
 
     Returns:
@@ -106,9 +106,14 @@ def _train(
     from harness.running.train import Trainer
 
     world, train_setting = job.world, load_suite(job.world.suite_name).train.name
+
+    def on_progress(progress: Mapping[str, Any]) -> None:
+        beats(("frames", progress.get("num_frames")))
+
     others: dict[str, Any] = {
         "make_curve_env": lambda: world.make_env(train_setting),
         "on_progress": on_progress,
+        "on_pause": beats.pause,
     }
     if load_agent(world.agent_name).learns_from == "steps":
         return Trainer(agent, env, spec, job.folder, **others).run(), {}
@@ -116,6 +121,7 @@ def _train(
     with WorkerPool(job.collectors) as pool:
 
         def collect(policy: Path, numbers: Sequence[int]) -> list[Collected]:
+            beats.pause()  # the collectors may have to load first
             return _collect_all(pool, world, policy, numbers, on_progress)
 
         trainer = EpisodicTrainer(agent, env, spec, job.folder, collect=collect, demos=demos, **others)
@@ -143,9 +149,12 @@ def collect(job: CollectJob, report: Report) -> list[Collected]:
 
     set_threads(EVALUATION_THREADS)
     env, agent = _COLLECTOR.ready(job)
-    beat = seldom(lambda step: report(("steps", step)))
-    world = job.world
-    return [collect_episode(env, agent, seed=world.seed, episode=number, on_step=beat) for number in job.episodes]
+    beats, world = Beats(report), job.world
+
+    def on_step(step: int) -> None:
+        beats(("steps", step))
+
+    return [collect_episode(env, agent, seed=world.seed, episode=number, on_step=on_step) for number in job.episodes]
 
 
 class _Collector:

@@ -27,6 +27,9 @@ from harness.running.settings import make_config, split_settings
 from harness.shift_settings import add_shifts
 from harness.spec import Suite, check_profile
 
+# Far beyond what anybody wants; more would fill the memory, or the system's table of processes, before any work.
+MOST = {"frames": MAX_SEED, "episodes": 100_000, "workers": 1_000, "threads": 1_000}
+
 
 def make_plan(options: RunOptions) -> RunPlan:
     """Checks everything and fixes every number; writes nothing.
@@ -163,6 +166,7 @@ def _plan_task(
 
 def _positive(name: str, given: int | None, default: int) -> int:
     value = default if given is None else given
-    if not 1 <= value <= MAX_SEED:
-        raise UsageError(f"--{name} must be at least 1 and at most {MAX_SEED}, not {value}.")
+    most = MOST[name]
+    if not 1 <= value <= most:
+        raise UsageError(f"--{name} must be at least 1 and at most {most}, not {value}.")
     return value

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from harness.results.text import escaped
 
 LINE_SEC = 30.0  # distance of lines where standard error is no terminal
-REPORT_SEC = 0.5  # least time between two progress reports of a job
 SILENCE_SEC = 30.0  # where nothing is heard of evaluation for longer, workers are training and its clock stands still
-
-Report = Callable[[Any], None]  # how a job says how far it is
 
 
 class Progress:
@@ -161,16 +158,3 @@ def span(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def seldom(report: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Lets a report through at most every `REPORT_SEC` seconds."""
-    last = [0.0]
-
-    def call(message: Any) -> None:
-        now = time.monotonic()
-        if now - last[0] >= REPORT_SEC:
-            last[0] = now
-            report(message)
-
-    return call

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import AgentError, HarnessError
+from harness.outside import is_interrupt, said
 from harness.policy import PREDICTING, starter
 
 if TYPE_CHECKING:
@@ -77,9 +78,11 @@ def agent_errors(method: str, where: str) -> Iterator[None]:
         yield
     except HarnessError as error:  # such as a missing file, with the command that gets it
         raise type(error)(f"{where[:1].upper()}{where[1:]}: {error.args[0] if error.args else ''}") from error
-    except Exception as error:
-        # Agents from outside may raise anything; the reader must learn that it was the agent.
-        raise AgentError(f"The agent raised {type(error).__name__} in {method}() ({where}): {error}") from error
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        # Agents from outside may raise anything, exits included; the reader must learn that it was the agent.
+        raise AgentError(f"The agent raised {type(error).__name__} in {method}() ({where}): {said(error)}") from error
 
 
 def act(policy: Policy, observation: Any, shape: tuple[int, ...], *, explore: bool, where: str) -> np.ndarray:

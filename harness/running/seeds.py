@@ -7,6 +7,7 @@ import re
 from harness.errors import UsageError
 
 MAX_SEED = 2**31 - 1
+MOST_SEEDS = 10_000
 
 
 def made_with(train_seed: int | None) -> int:
@@ -26,7 +27,11 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if not match:
             raise UsageError(f"Seeds are numbers and ranges such as 0-4 or 0,2,5, not '{text}'.")
         first, last = int(match[1]), int(match[2] or match[1])
-        if last < first or last > MAX_SEED or last - first >= 10_000:
-            raise UsageError(f"Seeds '{part.strip()}' are not a rising range of at most 10000 within 0..{MAX_SEED}.")
+        if last < first or last > MAX_SEED or last - first >= MOST_SEEDS:
+            raise UsageError(
+                f"Seeds '{part.strip()}' are not a rising range of at most {MOST_SEEDS} within 0..{MAX_SEED}."
+            )
         seeds.update(range(first, last + 1))
+    if len(seeds) > MOST_SEEDS:
+        raise UsageError(f"Seeds '{text}' are {len(seeds)}, more than {MOST_SEEDS}.")
     return tuple(sorted(seeds))

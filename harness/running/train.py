@@ -68,12 +68,13 @@ class Trainer:
         *,
         make_curve_env: Callable[[], PixelEnv] | None = None,
         on_progress: Callable[[Mapping[str, Any]], None] = lambda progress: None,
+        on_pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.agent, self.env, self.spec, self.folder = agent, env, spec, folder
         self.counters = Counters()
         self._make_curve_env = make_curve_env
         self._curve_env: PixelEnv | None = None
-        self._on_progress = on_progress
+        self._on_progress, self._on_pause = on_progress, on_pause  # the latter before what may take long
         self._log = TrainLog(folder)
         self._last_checkpoint = 0.0
 
@@ -139,6 +140,7 @@ class Trainer:
         if last >= 0 and self.counters.num_frames < last + spec.curve_every_frames:
             return
         if self._curve_env is None:
+            self._on_pause()
             self._curve_env = self._make_curve_env()
         returns = []
         first = self._log.num_curves * spec.curve_episodes
@@ -159,9 +161,12 @@ class Trainer:
             return
         folder = self.folder / "checkpoints"
         name = f"{self.counters.num_frames:012d}"
+        self._on_pause()
+        where = f"training, frame {self.counters.num_frames}"
         with disk_errors(f"a checkpoint in {folder}"):
             with new_folder(folder / name) as checkpoint:
-                self.agent.save(checkpoint)
+                with agent_errors("save", where), disk_errors(str(checkpoint)):
+                    self.agent.save(checkpoint)
                 write_progress(checkpoint, vars(self.counters))
             for older in folder.iterdir():
                 if older.name != name:

@@ -7,25 +7,24 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import importlib
 import multiprocessing
 import os
 import signal
 import sys
-import time
-import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from harness.errors import HarnessError, WorkError
-from harness.search_path import restore, starting_python
-from harness.streams import prepare_worker_streams
+from harness.errors import WorkError
+from harness.running.messages import Place, own
+from harness.running.patience import Patience, Silence
+from harness.running.serving import LINE_LOST, serve
+from harness.search_path import starting_python
 
+PATIENCE = Patience()
 MAX_TRIES = 3  # a job whose worker died or hung this often is given up
 
 
@@ -54,6 +53,7 @@ class Event:
 class _Task:
     job: Job
     tries: int = 0  # that ended in a dead or stuck worker
+    place: str = ""  # where in its work it was last
 
 
 @dataclass(eq=False)
@@ -61,7 +61,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     task: _Task | None = None
-    heard: float = 0.0
+    silence: Silence | None = None  # at its task
     group: str = ""
 
 
@@ -71,11 +71,11 @@ class WorkerPool:
 
     Args:
       num_workers: how many processes, at least 1.
-      watchdog_sec: a worker that says nothing for this long is taken for stuck. Jobs must report often.
+      patience: how long a worker may say nothing before it is taken for stuck.
     """
 
     num_workers: int
-    watchdog_sec: float = 600.0
+    patience: Patience = PATIENCE
     _workers: list[_Worker] = field(default_factory=list)
     _pending: list[_Task] = field(default_factory=list)
 
@@ -96,8 +96,8 @@ class WorkerPool:
             for worker in list(self._workers):
                 if worker.pipe in ready:
                     yield from self._read(worker)
-                elif worker.task and time.monotonic() - worker.heard > self.watchdog_sec:
-                    yield self._replace(worker, f"said nothing for {self.watchdog_sec:.0f} s")
+                elif worker.silence and worker.silence.is_too_long():
+                    yield self._replace(worker, f"said nothing for {worker.silence.silent_sec:.0f} s")
 
     def close(self) -> None:
         """Ends every worker at once; jobs under way are dropped."""
@@ -126,7 +126,9 @@ class WorkerPool:
                 self._drop(worker)
                 continue
             self._pending.remove(task)
-            worker.task, worker.group, worker.heard = task, task.job.group, time.monotonic()
+            known = worker.silence.slowest_sec if worker.silence and task.job.group == worker.group != "" else None
+            worker.task, worker.group = task, task.job.group
+            worker.silence = Silence(self.patience, worker.process.pid or 0, known)
 
     def _match(self, idle: list[_Worker]) -> tuple[_Worker, _Task]:
         for worker in idle:
@@ -139,7 +141,7 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         with starting_python() as safe_path, _without_main():
-            process = context.Process(target=_serve, args=(theirs, os.getpid(), safe_path))
+            process = context.Process(target=serve, args=(theirs, os.getpid(), safe_path))
             process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -150,15 +152,22 @@ class WorkerPool:
         try:
             while worker.task and worker.pipe.poll():
                 kind, payload = worker.pipe.recv()
-                job, worker.heard = worker.task.job, time.monotonic()
+                task = worker.task
+                if worker.silence:
+                    worker.silence.heard(payload)
                 if kind == "error":
                     raise payload
                 if kind == "done":
                     worker.task = None
-                yield Event(job, kind, payload)
+                if isinstance(payload, Place):
+                    task.place = payload.text
+                if kind == "done" or own(payload) is not None:
+                    yield Event(task.job, kind, own(payload))
         except (EOFError, ConnectionResetError):
             worker.process.join(timeout=5)
-            yield self._replace(worker, f"died (exit code {worker.process.exitcode})")
+            if worker.process.exitcode == LINE_LOST:
+                raise WorkError(_LINE_LOST.format(_place(worker.task))) from None
+            yield self._replace(worker, _death(worker.process.exitcode))
 
     def _replace(self, worker: _Worker, why: str) -> Event:
         task = worker.task
@@ -166,11 +175,10 @@ class WorkerPool:
         if task is None:
             raise WorkError(f"An idle worker {why}.")
         task.tries += 1
-        job = task.job
         if task.tries >= MAX_TRIES:
-            raise WorkError(f"Given up after {MAX_TRIES} tries: the worker of {job.group or job.function} {why}.")
+            raise WorkError(f"Given up after {MAX_TRIES} tries: the worker of {_place(task)} {why}{_GUESS}.")
         self._pending.insert(0, task)
-        return Event(job, "restarted", why)
+        return Event(task.job, "restarted", why)
 
     def _drop(self, worker: _Worker) -> None:
         worker.process.kill()
@@ -193,41 +201,20 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _serve(pipe: Connection, parent: int, safe_path: str | None) -> None:
-    """The life of a worker: jobs come in, messages and results go out, and it dies with its parent."""
-    restore(safe_path)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    prepare_worker_streams()
-    _die_with_parent(parent)
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        try:
-            module, _, name = job.function.partition(":")
-            function: Callable[[Any, Callable[[Any], None]], Any] = getattr(importlib.import_module(module), name)
-            result = function(job.arguments, lambda message: pipe.send(("message", message)))
-        except Exception as error:
-            # The one place where anything may arrive: agents and suites from outside run in here.
-            pipe.send(("error", _portable(error)))
-        else:
-            pipe.send(("done", result))
+_GUESS = "; the agent or the suite, or a library one of them calls, ended or stopped it"
+_LINE_LOST = "The worker of {} lost its line to this command: the agent or the suite closed descriptors of others."
 
 
-def _portable(error: Exception) -> HarnessError:
-    """The error as one that surely survives pickling, with the traceback as a note for --debug."""
-    if isinstance(error, HarnessError):
-        portable: HarnessError = type(error)(str(error))
-    else:
-        portable = WorkError(f"{type(error).__name__}: {error}")
-    portable.worker_traceback = traceback.format_exc()  # type: ignore[attr-defined]
-    return portable
+def _place(task: _Task | None) -> str:
+    """What a worker was at, for a sentence."""
+    if task is None:
+        return "nothing"
+    what = task.job.group or task.job.function
+    return f"{what}, {task.place}," if task.place else what
 
 
-def _die_with_parent(parent: int) -> None:
-    # Without this a worker whose parent was killed would go on writing into a run that is being resumed.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
+def _death(status: int | None) -> str:
+    """How a process ended, for a sentence."""
+    if status is None or status >= 0:
+        return f"died (exit code {status})"
+    return f"was killed by {signal.Signals(-status).name}"

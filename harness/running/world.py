@@ -13,6 +13,7 @@ from harness.errors import WorkError
 from harness.registry import load_agent, load_suite
 from harness.running.asset_lookup import look_up
 from harness.running.plan import TaskPlan
+from harness.running.rollout import agent_errors
 from harness.shift_settings import add_shifts
 
 if TYPE_CHECKING:
@@ -117,4 +118,5 @@ class World:
             evaluation_only=evaluation_only,
             memory=memory,
         )
-        return agent.make(context, agent.configure(self.plan.config))
+        with agent_errors("make", f"before the first step on {self.plan.task}, seed {self.seed}"):
+            return agent.make(context, agent.configure(self.plan.config))

@@ -34,6 +34,7 @@ class LearnerConfig(Config):
     gain: float = Field(1.0, ge=0)  # of actions without exploration
     fail_at_step: int = -1
     log: str = ""  # the file a recorder writes
+    leave: str = ""  # a line of Python that ends the process
     die_once: str = ""  # a file: if it is absent, the worker makes it and dies (tests of the watchdog)
 
 
@@ -66,7 +67,7 @@ class Learner:
             raise ValueError("told to fail")
         if self._config.die_once and self._num_steps == 20 and not os.path.exists(self._config.die_once):
             Path(self._config.die_once).touch()
-            os._exit(9)
+            ctypes.CDLL(None)._exit(9)  # from C: what Python offers is refused
         time.sleep(self._config.delay_sec)
         return {"weight_norm": float(np.linalg.norm(self._weights))}
 
@@ -118,7 +119,7 @@ class Dying:
     def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
         if self._episode == 3 and not self._marker.exists():
             self._marker.touch()
-            os._exit(9)
+            ctypes.CDLL(None)._exit(9)  # from C: what Python offers is refused
         return np.zeros((len(observations), self._size))
 
 
@@ -219,6 +220,34 @@ NOISY = AgentSpec(
     version=1,
     maker="tests.harness.learner:Noisy",
     description="prints",
+    source="tests",
+    config=LearnerConfig,
+    learns=False,
+)
+
+
+class Leaving:
+    """Does what its configuration says in the third step of the second episode."""
+
+    def __init__(self, context: AgentContext, config: LearnerConfig) -> None:
+        self._how, self._size = config.leave, int(np.prod(context.action_space.shape))
+        self._episode = self._step = 0
+
+    def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
+        self._episode, self._step = episode, 0
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        if (self._episode, self._step) == (1, 2):
+            exec(self._how)
+        self._step += 1
+        return np.zeros((len(observations), self._size))
+
+
+LEAVING = AgentSpec(
+    name="leaving",
+    version=1,
+    maker="tests.harness.learner:Leaving",
+    description="ends its process",
     source="tests",
     config=LearnerConfig,
     learns=False,

@@ -112,6 +112,7 @@ def test_a_collection_goes_on_where_it_was_killed(suite: Suite, tmp_path: Path) 
     assert resumed.identity.startswith("demos:expert-")
     assert resumed.record["num_tried"] == whole.record["num_tried"]
     assert all(same(a, b) for a, b in zip(resumed, whole, strict=True))
+    assert not list((tmp_path / "killed").glob(".*"))
     more = collect_demos(suite, "dot_reach", **options("killed", 5))  # asking for more goes on, too
     assert len(more) == 5
     assert same(more.read(0), whole.read(0))

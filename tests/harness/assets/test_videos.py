@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import itertools
 import os
@@ -139,6 +141,49 @@ def test_an_unwritable_cache_is_done_without(tmp_path: Path, monkeypatch: pytest
     blocker.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocker))
     np.testing.assert_array_equal(video.load_video(path, 84), video.resize(video.decode(path), 84))
+
+
+def parts() -> list[Path]:
+    return sorted(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.part"))
+
+
+def test_what_a_kill_left_in_the_cache_is_taken_up(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", noise_frames(0, 6, 120))
+    video.load_video(path, 84)
+    (cached,) = cached_files()
+    whole = cached.read_bytes()
+    cached.rename(f"{cached}.part")
+    with open(f"{cached}.part", "ab") as file:
+        file.write(b"and more")
+    video.forget()
+    video.load_video(path, 84)
+    assert cached.read_bytes() == whole
+    assert parts() == []
+
+
+def test_of_two_processes_at_one_video_one_writes(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", noise_frames(0, 6, 120))
+    frames = video.load_video(path, 84)
+    (cached,) = cached_files()
+    cached.unlink()
+    with open(f"{cached}.part", "wb") as file:  # the other's, half written
+        file.write(b"half")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        video.forget()
+        np.testing.assert_array_equal(video.load_video(path, 84), frames)
+        assert Path(f"{cached}.part").read_bytes() == b"half"
+    assert cached_files() == []
+
+
+def test_a_full_disk_leaves_no_part_of_a_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_video(tmp_path / "v.mp4", noise_frames(0, 6, 120))
+    monkeypatch.setattr(np, "save", full)
+    np.testing.assert_array_equal(video.load_video(path, 84), video.resize(video.decode(path), 84))
+    assert (parts(), cached_files()) == ([], [])
 
 
 def test_procedural_videos_are_frozen_varied_and_moving() -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, MissingAssetError
+from harness.outside import EndedProcess
 from harness.running.rollout import Trajectory, batch_of_one, check_action, first_pixels_digest, play_episode
 from harness.testing import SUITE
 
@@ -110,6 +111,34 @@ def test_whatever_an_agent_raises_is_told_as_its_own_error(method: str, where: s
     with pytest.raises(AgentError) as caught:
         play_episode(dots(), Raising(method), seed=0, episode=4)
     assert str(caught.value) == f"The agent raised KeyError in {method}() ({where}): 'boom'"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SystemExit(0), r"SystemExit in act\(\) \(episode 7, step 2\): it called sys\.exit\(0\)$"),
+        (EndedProcess("os._exit(0)"), r"EndedProcess in act\(\) \(episode 7, step 2\): it called os\._exit\(0\)$"),
+        (GeneratorExit("over"), r"GeneratorExit in act\(\) \(episode 7, step 2\): over$"),
+    ],
+)
+def test_an_agent_that_would_end_the_command_is_told_with_its_step(error: BaseException, words: str) -> None:
+    class Ending(Recorder):
+        def act(self, observations: np.ndarray, *, explore: bool) -> Any:
+            if len(self.seen) == 2:
+                raise error
+            return super().act(observations, explore=explore)
+
+    with pytest.raises(AgentError, match=words):
+        play_episode(dots(), Ending(np.zeros((1, 2))), seed=0, episode=7)
+
+
+def test_an_interrupt_passes_through_an_agent() -> None:
+    class Interrupted(Recorder):
+        def act(self, observations: np.ndarray, *, explore: bool) -> Any:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play_episode(dots(), Interrupted(None), seed=0, episode=0)
 
 
 def test_batches_and_digests_handle_dicts() -> None:

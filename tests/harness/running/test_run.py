@@ -270,6 +270,21 @@ def test_actions_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
         run(tmp_path, agent="harness.testing:NAN", frames=None)
 
 
+ENDINGS = {
+    "raise SystemExit(0)": r"The agent raised SystemExit in act\(\) \(episode 1, step 2\): it called sys\.exit\(0\)",
+    "raise KeyboardInterrupt": r"The agent raised KeyboardInterrupt in act\(\) \(episode 1, step 2\)",
+    "os._exit(0)": r"The agent raised EndedProcess in act\(\) \(episode 1, step 2\): it called os\._exit\(0\)",
+    "os.closerange(3, 500)": r"evaluation of dot_reach, train, seed 0, episode 1, lost its line to this command:",
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_an_agent_that_ends_its_process_is_named_at_once(how: str, tmp_path: Path) -> None:
+    with pytest.raises((AgentError, WorkError), match=ENDINGS[how]):
+        run(tmp_path, agent="tests.harness.learner:LEAVING", frames=None, settings=[f"leave={how}"], workers=1)
+    assert [row.episode for row in _rows(tmp_path)] == [0]
+
+
 def test_an_agent_that_raises_while_learning_says_when(tmp_path: Path) -> None:
     said = r"The agent raised ValueError in update\(\) \(training, episode 1, frame 60\): told to fail"
     with pytest.raises(AgentError, match=said):

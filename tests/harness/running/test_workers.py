@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 from harness.errors import AgentError, WorkError
+from harness.running.messages import Beats, Place
+from harness.running.patience import Patience
 from harness.running.workers import Event, Job, WorkerPool
 
 HERE = "tests.harness.running.test_workers"
@@ -38,12 +42,12 @@ def die_until(marker: str, report: Callable[[Any], None]) -> str:
     lives = int(path.read_text()) if path.exists() else 0
     path.write_text(str(lives + 1))
     if lives < 1:
-        os._exit(7)
+        ctypes.CDLL(None)._exit(7)
     return "survived"
 
 
 def die(_: Any, report: Callable[[Any], None]) -> None:
-    os._exit(7)
+    ctypes.CDLL(None)._exit(7)  # from C, so that nobody can keep it from that
 
 
 def hang_once(marker: str, report: Callable[[Any], None]) -> str:
@@ -114,7 +118,62 @@ def test_a_worker_that_died_while_idle_is_replaced() -> None:
 
 
 def test_a_stuck_worker_is_replaced(tmp_path: Path) -> None:
-    with WorkerPool(1, watchdog_sec=2.0) as pool:
+    with WorkerPool(1, Patience(unknown_sec=2.0)) as pool:
         events = run(pool, Job(f"{HERE}:hang_once", str(tmp_path / "hung")))
     assert [event.kind for event in events] == ["restarted", "done"]
-    assert "said nothing for 2 s" in events[0].payload
+    assert re.search(r"said nothing for [23] s", events[0].payload)
+
+
+def hang_after_steps(marker: str, report: Callable[[Any], None]) -> str:
+    beats = Beats(report)
+    for step in range(20):
+        time.sleep(0.05)
+        beats(("steps", step))
+    return hang_once(marker, report)
+
+
+def test_a_worker_is_waited_for_as_its_steps_suggest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.running.patience.LOOK_SEC", 0.5)
+    started = time.monotonic()
+    with WorkerPool(1, Patience(unknown_sec=600.0, least_sec=1.0, times=2.0)) as pool:
+        events = run(pool, Job(f"{HERE}:hang_after_steps", str(tmp_path / "hung")))
+    kinds = [event.kind for event in events]
+    assert kinds.count("restarted") == 1
+    assert kinds[-1] == "done"
+    assert {event.payload[0] for event in events if event.kind == "message"} == {"steps"}  # what beats carry
+    assert time.monotonic() - started < 60
+
+
+def leave(how: str, report: Callable[[Any], None]) -> None:
+    report(Place("episode 4"))
+    exec(how)
+
+
+LEAVING = {
+    "import os; os._exit(0)": r"^EndedProcess: it called os\._exit\(0\)$",
+    "import os; os.abort()": r"^EndedProcess: it called os\.abort\(\)$",
+    "raise SystemExit(0)": r"^SystemExit: it called sys\.exit\(0\)$",
+    "raise KeyboardInterrupt": r"^KeyboardInterrupt$",
+    "raise GeneratorExit('x')": r"^GeneratorExit: x$",
+    "open('/no/such/file')": r"^Cannot use '/no/such/file': No such file or directory\.$",
+    "import os; os.closerange(3, 1000)": r"^The worker of leaving, episode 4, lost its line .* closed descriptors",
+    "import os; os.closerange(3, 1000); os.open('/dev/null', 2); report(1)": r"^The worker of leaving.* lost its",
+    "import os; os.kill(os.getpid(), 9)": r"^Given up .* of leaving, episode 4, was killed by SIGKILL; the agent",
+    "import ctypes; ctypes.CDLL(None)._exit(0)": r"^Given up after 3 tries: .* died \(exit code 0\); the agent or ",
+    "import ctypes; ctypes.string_at(0)": r"^Given up after 3 tries: .* was killed by SIGSEGV; the agent or the suite",
+}
+
+
+@pytest.mark.parametrize("how", LEAVING)
+def test_however_a_job_ends_its_process_there_is_a_sentence(how: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with WorkerPool(1) as pool, pytest.raises(WorkError) as caught:
+        run(pool, Job(f"{HERE}:leave", how, group="leaving"))
+    assert re.search(LEAVING[how], str(caught.value))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_job_may_start_processes_that_end_as_they_like(capfd: pytest.CaptureFixture[str]) -> None:
+    how = "import multiprocessing as m; p = m.get_context('fork').Process(target=print); p.start(); p.join()"
+    how += "; assert p.exitcode == 0"
+    with WorkerPool(1) as pool:
+        assert [event.kind for event in run(pool, Job(f"{HERE}:leave", how))] == ["done"]
