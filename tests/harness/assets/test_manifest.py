@@ -12,6 +12,7 @@ import pytest
 from harness.assets import manifest as module
 from harness.assets.digests import digest_in_name
 from harness.assets.manifest import manifest
+from harness.baselines.nn.vit_files import VITS
 from harness.errors import UsageError
 
 
@@ -29,7 +30,8 @@ def test_the_published_manifest_is_complete() -> None:
         assert bool(asset.choices) != bool(asset.tree)
         for file in (file for choice in asset.choices for file in choice):
             known = len(file.sha256 or "") == 64 or len(file.git_blob or "") == 40
-            assert known or len(digest_in_name(file)) >= 8, file.path
+            compared = asset.name in VITS  # by the names and shapes of its tensors
+            assert known or len(digest_in_name(file)) >= 8 or compared, file.path
     unknown = [file.name for file in entries["video_easy"].choices[0] if file.sha256 is None]
     assert unknown == ["video3.mp4", "video4.mp4", "video5.mp4", "video7.mp4"]
 
