@@ -78,6 +78,22 @@ class Config(agent.Config):
         return self
 
 
+class AuxiliaryConfig(Config):
+    """Settings of agents that learn something beside, with an optimiser of its own; defaults from the same file."""
+
+    auxiliary_learning_rate: float = Field(1e-3, gt=0.0)  # Adam; over the convolutions too, which thus have two
+    auxiliary_every_updates: int = Field(2, ge=1)
+
+
+class CroppedConfig(Config):
+    """Settings of agents that see pictures larger than those their networks take."""
+
+    crop_size: int | None = Field(84, ge=1)
+
+
+CROPPED_FROM = 100  # pixels, height and width of the pictures they see
+
+
 def representation_dim(config: Config, sizes: Sizes) -> int:
     """Numbers behind the last convolution."""
     side = config.crop_size or sizes.pixels[1]
@@ -103,8 +119,13 @@ def critic_tensors(config: Config, sizes: Sizes) -> shapes.Tensors:
 def training_bytes(config: Config, sizes: Sizes) -> int:
     """The least a training takes: parameters, their gradients and Adam's two averages, targets, one batch."""
     policy, critic = tensors(config, sizes), critic_tensors(config, sizes)
-    encoder = {name: shape for name, shape in policy.items() if name.startswith("encoder.")}
+    encoder = encoder_tensors(config, sizes)
     return 4 * shapes.num_bytes(policy | critic) + shapes.num_bytes(encoder | critic) + batch_bytes(config, sizes)
+
+
+def encoder_tensors(config: Config, sizes: Sizes) -> shapes.Tensors:
+    """The convolutions."""
+    return {name: shape for name, shape in tensors(config, sizes).items() if name.startswith("encoder.")}
 
 
 def batch_bytes(config: Config, sizes: Sizes) -> int:

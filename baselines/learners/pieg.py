@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from harness.agent import AgentContext
 from harness.baselines.learners.ddpg import DDPG, Draws
-from harness.baselines.learners.storage import GeneratorState, Meta
+from harness.baselines.learners.pictures import Pictures, WithPictures
+from harness.baselines.learners.storage import Meta
 from harness.baselines.nn.acting import ActingEncoder
 from harness.baselines.nn.augment import overlay, random_shift
 from harness.baselines.nn.encoders import FrozenResNetEncoder
 from harness.baselines.nn.observations import pixel_shape
-from harness.baselines.nn.overlay import OverlayPictures
 from harness.baselines.nn.replay import Batch
 from harness.baselines.nn.resnet import (
     Normalise,
@@ -41,21 +39,7 @@ class Weights(Meta):
     encoder_weights: str
 
 
-class PicturesState(Meta):
-    """Where the stream of overlay pictures stands, as `OverlayPictures.state` tells."""
-
-    generator: GeneratorState
-    epoch: int = Field(ge=-1)
-    position: NonNegativeInt
-
-
-class Pictures(Meta):
-    """What PIE-G has beside the family's checkpoint."""
-
-    pictures: PicturesState
-
-
-class PIEG(DDPG):
+class PIEG(WithPictures, DDPG):
     """DDPG on a frozen ResNet; the critic learns from the clean and the overlaid view.
 
     BatchNorm has a mode per phase (`bn_*`). In updates, "batch" takes the statistics of one group, observations,
@@ -131,21 +115,8 @@ class PIEG(DDPG):
 
     def draw(self, num: int) -> Draws:
         draws = super().draw(num)
-        draws.overlay = torch.from_numpy(self.pictures.draw(num)).to(self.device, self.dtype)
+        draws.overlay = self.draw_pictures(num)
         return draws
-
-    @cached_property
-    def pictures(self) -> OverlayPictures:
-        """The overlay pictures, looked up when first needed: acting needs none."""
-        found = self.context.assets.find_pictures(self.config.overlay_images)
-        return OverlayPictures(found, self.pixel_shape[1], self.extra_seed, prefetch=self.device.type == "cuda")
-
-    def extra_state(self) -> dict[str, Any]:
-        return {**self.policy_facts(), "pictures": self.pictures.state()}
-
-    def set_extra_state(self, meta: Mapping[str, Any]) -> None:
-        self.set_policy_facts(meta)
-        self.pictures.set_state(meta["pictures"])
 
     def policy_facts(self) -> dict[str, Any]:
         return {"encoder_weights": self.weights}

@@ -1,7 +1,7 @@
 """SAC from pixels, and what the agents built on it share; settings and sources stand in baselines/sac.py.
 
 An agent of the family says which views of a picture the critic learns from (`critic_views`, `view_weights`), and may
-learn something beside (`update_auxiliary`).
+learn something beside (`learners/auxiliary.py`).
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class SAC(OffPolicy):
     ) -> None:
         super().__init__(spec, context, config, dtype)
         self.encoder, self.target_encoder = self.make_encoder(), self.make_encoder()
-        sizes = (self.encoder.representation_dim, config.feature_dim, config.hidden_dim, self.action_dim)
-        self.actor = GaussianActor(*sizes, log_std=(config.log_std_min, config.log_std_max))
-        self.critic, self.target = Critic(*sizes), Critic(*sizes)
+        self.actor = self.make_actor()
+        self.critic, self.target = self.make_critic(), self.make_critic()
         self.temperature = Temperature(config.initial_temperature)
+        self.make_auxiliary()
         self._initialise()
         self.optimizers = self._make_optimizers()
         num_steps = math.ceil(context.train_frames / context.action_repeat)
@@ -94,6 +94,8 @@ class SAC(OffPolicy):
     def make_encoder(self) -> Encoder:
         """Convolutions that actor and critic share."""
         config, (channels, size, _) = self.config, self.pixel_shape
+        if size < (config.crop_size or 0):
+            raise ValueError(f"Pictures of {size} x {size} pixels are smaller than the crop of {config.crop_size}.")
         return PixelEncoder(
             channels,
             config.crop_size or size,
@@ -102,13 +104,43 @@ class SAC(OffPolicy):
             config.num_filters,
         )
 
-    def critic_views(self, clean: Tensor, draws: Any) -> Sequence[Tensor]:
+    @staticmethod
+    def fill_convolution(weight: Tensor, gain: float, generator: torch.Generator) -> None:
+        """Draws a convolution's weight."""
+        delta_orthogonal_(weight, gain, generator)
+
+    def make_actor(self) -> GaussianActor:
+        """The policy on top of the convolutions."""
+        return GaussianActor(*self._sizes(), log_std=(self.config.log_std_min, self.config.log_std_max))
+
+    def make_critic(self) -> Critic:
+        """Both values on top of the convolutions."""
+        return Critic(*self._sizes())
+
+    def make_auxiliary(self) -> None:
+        """Makes what is learned beside; `POLICY_MODULES` or `TRAINING_MODULES` name it."""
+
+    def initialise_auxiliary(self) -> None:
+        """Draws its parameters, when those of actor and critic are drawn and the targets are copies of them."""
+
+    def critic_views(self, clean: Tensor, batch: Batch, draws: Any) -> Sequence[Tensor]:
         """The views of the observations that the critic learns from.
 
         Args:
           clean: (N, C, H, W), values in 0..1: as `augment` left them.
+          batch: what they are of.
         """
         return [clean]
+
+    def critic_loss(
+        self, clean: Tensor, batch: Batch, target: Tensor, draws: Any
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The critic's loss, and both critics' values of all views, one view after the other."""
+        views = self.critic_views(clean, batch, draws)
+        features = self.encoder(views[0] if len(views) == 1 else torch.cat(list(views)))
+        values = self.critic(features, batch.actions.repeat(len(views), 1))
+        losses = torch.stack(view_losses(values, target))
+        return losses @ losses.new_tensor(self.view_weights), values
 
     @property
     def view_weights(self) -> tuple[float, ...]:
@@ -217,11 +249,7 @@ class SAC(OffPolicy):
         return batch.rewards + batch.discounts * (value - self.temperature.alpha * log_prob)
 
     def _update_critic(self, clean: Tensor, batch: Batch, target: Tensor, draws: Any) -> dict[str, Tensor]:
-        views = self.critic_views(clean, draws)
-        features = self.encoder(views[0] if len(views) == 1 else torch.cat(list(views)))
-        values = self.critic(features, batch.actions.repeat(len(views), 1))
-        losses = torch.stack(view_losses(values, target))
-        loss = losses @ losses.new_tensor(self.view_weights)
+        loss, values = self.critic_loss(clean, batch, target, draws)
         self._step("critic", loss)
         return {
             "critic_loss": loss.detach(),
@@ -263,19 +291,24 @@ class SAC(OffPolicy):
 
     # Construction.
 
+    def _sizes(self) -> tuple[int, int, int, int]:
+        """Of the representation, the projections, the hidden layers and the actions."""
+        return self.encoder.representation_dim, self.config.feature_dim, self.config.hidden_dim, self.action_dim
+
     def _initialise(self) -> None:
         """Draws the parameters, unless a policy is going to be loaded, and moves everything to the device."""
         if not self.context.evaluation_only:
             for module in (self.encoder, self.actor, self.critic):
-                initialise(module, self.init_rng, delta_orthogonal_)
-        for target, source in ((self.target, self.critic), (self.target_encoder, self.encoder)):
-            target.load_state_dict(source.state_dict())
-            target.requires_grad_(False)
-        for module in (self.encoder, self.actor, self.critic, self.target, self.target_encoder):
-            module.to(device=self.device, dtype=self.dtype)
-        for module in (self.encoder, self.target_encoder):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                initialise(module, self.init_rng, self.fill_convolution)
+        copy_of(self.target, self.critic)
+        copy_of(self.target_encoder, self.encoder)
+        if not self.context.evaluation_only:
+            self.initialise_auxiliary()
         self.temperature.to(self.device)
+        for name in (*self.POLICY_MODULES, *self.TRAINING_MODULES):
+            if name != "temperature":  # in float64 whatever the others are
+                module = getattr(self, name).to(device=self.device, dtype=self.dtype)
+                module.to(memory_format=torch.channels_last)
 
     def _make_optimizers(self) -> dict[str, torch.optim.Adam]:
         config = self.config
@@ -287,6 +320,12 @@ class SAC(OffPolicy):
             "actor": torch.optim.Adam(self.actor.parameters(), lr=config.learning_rate, fused=True),
             "temperature": torch.optim.Adam(self.temperature.parameters(), lr=rate, betas=(beta1, 0.999), fused=True),
         }
+
+
+def copy_of(target: torch.nn.Module, source: torch.nn.Module) -> None:
+    """Makes a target start from what it is to follow, and no loss move it."""
+    target.load_state_dict(source.state_dict())
+    target.requires_grad_(False)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import Tensor
 from harness.agent import AgentContext
 from harness.baselines.learners.sac import SAC, Draws
 from harness.baselines.nn.augment import random_convolution
+from harness.baselines.nn.replay import Batch
 from harness.baselines.svea import AGENT, Config
 
 
@@ -30,7 +31,7 @@ class SVEA(SAC):
 
     config: Config
 
-    def critic_views(self, clean: Tensor, draws: Any) -> Sequence[Tensor]:
+    def critic_views(self, clean: Tensor, batch: Batch, draws: Any) -> Sequence[Tensor]:
         return [clean, random_convolution(clean, draws.kernels)]
 
     @property

@@ -130,6 +130,10 @@ class PlainSAC:
             "temperature": [self.log_alpha],
         }
 
+    def buffers(self) -> dict[str, list[Tensor]]:
+        """Buffers under the names of the learner's attributes."""
+        return {}
+
     def trained(self) -> dict[str, list[Any]]:
         """What each of the learner's optimisers moves."""
         parts = self.parts()

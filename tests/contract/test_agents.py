@@ -52,7 +52,9 @@ CHEAP = {
     "encoder": "shufflenetv2",
     "num_catch_up_updates": 2,
     "num_shared_layers": 3,
+    "num_head_layers": 1,
     "num_filters": 8,
+    "auxiliary_batch_size": 4,
     "crop_size": 20,
 }
 
@@ -131,7 +133,7 @@ def observations(name: str, num: int) -> np.ndarray:
 
 def test_there_are_agents() -> None:
     assert {"random", "zero", "drqv2", "pieg", "sac", "drq", "svea"} <= set(NAMES)
-    assert {"drqv2", "pieg", "sac", "drq", "svea"} <= set(LEARNERS)
+    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda"} <= set(LEARNERS)
 
 
 @every_agent

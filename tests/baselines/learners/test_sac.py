@@ -28,7 +28,8 @@ SMALL: dict[str, Any] = {
     "num_catch_up_updates": 3,
     "replay_capacity": 60,
 }
-NAMES = ("sac", "drq", "svea")
+NAMES = ("sac", "drq", "svea", "rad", "curl", "soda")
+OWN: dict[str, dict[str, Any]] = {"soda": {"auxiliary_batch_size": 6}}
 every_agent = pytest.mark.parametrize("name", NAMES)
 
 
@@ -43,7 +44,8 @@ def make(name: str, config: dict[str, Any], **context: Any) -> Any:
 
 def small(name: str = "sac", **changes: Any) -> Any:
     context = {key: changes.pop(key) for key in ("seed", "memory", "image_size", "train_frames") if key in changes}
-    return make(name, SMALL | changes, **context)
+    cropped = {"crop_size": 20} if spec_of(name).image_size else {}
+    return make(name, SMALL | cropped | OWN.get(name, {}) | changes, **context)
 
 
 def count(*modules: nn.Module) -> int:
@@ -59,6 +61,9 @@ PUBLISHED = {
     "sac": (2_671_928, 3_826_990, 6_403_814),
     "drq": (2_671_928, 3_826_990, 6_403_814),
     "svea": (2_671_928, 3_826_990, 6_403_814),
+    "rad": (2_671_928, 3_826_990, 6_403_814),
+    "curl": (2_671_928, 3_826_990, 6_413_814),
+    "soda": (2_671_928, 3_826_990, 7_845_814),
 }
 
 
@@ -85,7 +90,9 @@ def test_published_settings() -> None:
     assert (config.log_std_min, config.log_std_max) == (-10, 2)
     assert (config.num_exploration_steps, config.num_catch_up_updates, config.update_every_steps) == (1000, 1000, 1)
     assert (config.actor_every_updates, config.target_every_updates) == (2, 2)
-    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4]
+    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4, 0, 0, 0]
+    assert [spec_of(name).config().crop_size for name in NAMES] == [None, None, None, 84, 84, 84]
+    assert [spec_of(name).image_size for name in NAMES] == [None, None, None, 100, 100, 100]
     assert (spec_of("svea").config().clean_weight, spec_of("svea").config().augmented_weight) == (0.5, 0.5)
 
 
