@@ -17,8 +17,11 @@ from harness.reports.outcomes import Codes, codes_of, combined_codes
 from harness.reports.variants import (
     AGENT_FIELDS,
     CELL_FIELDS,
+    POLICY,
+    TASK_FIELDS,
     TRAINED_FIELDS,
     Variant,
+    agree,
     assign_variants,
     differences,
     letters,
@@ -66,7 +69,7 @@ def find_entrants(rows: pd.DataFrame) -> tuple[list[Entrant], Codes]:
     """Sorts rows by who was measured.
 
     Args:
-      rows: with the columns of the comparison key and `run_id`; of any number of suites, without stand-ins.
+      rows: with the columns of the comparison key, `POLICY` and `run_id`; of any number of suites, without stand-ins.
 
     Returns:
       The entrants, by name and in order of appearance, and for each row the index of its entrant.
@@ -130,8 +133,8 @@ def told_apart(one: Entrant, other: Entrant) -> list[str]:
 
 
 def _units(rows: pd.DataFrame) -> tuple[pd.DataFrame, Codes]:
-    """One line for all rows of a run with one comparison key, and for each row the number of its line."""
-    names = [*COMPARISON_KEY, "run_id"]
+    """One line for all rows of a run with one comparison key and policy, and for each row the number of its line."""
+    names = [*COMPARISON_KEY, "run_id", *POLICY]
     codes = combined_codes([codes_of(rows[name]) for name in names])
     _, first, unit_of = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))  # in order of appearance
@@ -142,12 +145,25 @@ def _units(rows: pd.DataFrame) -> tuple[pd.DataFrame, Codes]:
 def _linked(variants: Sequence[tuple[str, Variant]]) -> tuple[list[Entrant], list[int]]:
     """Joins what was measured alike in several suites, and gives every entrant its label."""
     groups: dict[tuple[Any, ...], dict[str, Variant]] = {}
-    names = _group_names(variants)
-    for name, (suite, variant) in zip(names, variants, strict=True):
-        groups.setdefault(name, {})[suite] = variant
+    names = []
+    for name, (suite, variant) in zip(_group_names(variants), variants, strict=True):
+        numbered = ((*name, number) for number in range(len(variants)))
+        names.append(next(n for n in numbered if _is_one_policy_per_seed(variant, groups.get(n, {}).values())))
+        groups.setdefault(names[-1], {})[suite] = variant
     order = sorted(groups, key=lambda name: next(iter(groups[name].values())).agent)
     found = [Entrant("", groups[name]) for name in order]
     return _labelled(found), [order.index(name) for name in names]
+
+
+def _is_one_policy_per_seed(variant: Variant, others: Iterable[Variant]) -> bool:
+    """Whether what was trained alike is the same policy in several suites; trained for each, it is another in each."""
+    return all(agree(_by_training(variant), _by_training(other)) for other in others)
+
+
+def _by_training(variant: Variant) -> dict[tuple[Any, ...], str]:
+    """The digest of the policy of each task, conditions of training, and seed."""
+    training = variant.by_task("training")
+    return {(task, training[task], seed): digest for (task, seed), digest in variant.policies.items()}
 
 
 def _group_names(variants: Sequence[tuple[str, Variant]]) -> list[tuple[Any, ...]]:
@@ -195,9 +211,12 @@ def _common(one: Entrant, other: Entrant) -> Iterable[tuple[Variant, Variant]]:
 
 
 def _differ(one: Variant, other: Variant, name: str) -> bool:
-    """Whether a field has two values in a cell that both have, or in the suite where it is the same throughout."""
+    """Whether a field has two values in a cell (a task if it is the task's) that both have, or in the suite where it is
+    the same throughout."""
     if name not in CELL_FIELDS:
         return one.values(name) != other.values(name)
+    if name in TASK_FIELDS:
+        return not agree(one.by_task(name), other.by_task(name))
     index = COMPARISON_KEY.index(name)
     return any(one.keys[place][index] != other.keys[place][index] for place in one.keys if place in other.keys)
 

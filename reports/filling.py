@@ -54,7 +54,7 @@ def build_table(
     if (suites := sorted(rows["suite"].unique())) and len(suites) > 1:
         raise ValueError(f"A table is about one suite, not about {', '.join(suites)}.")
     kept = _expected_rows(rows, expected)
-    distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE])
+    distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE, "checkpoint"])
     variants, index = assign_variants(distinct)
     cells = Cells(distinct, variants, index, expected)
     agents = compared_agents(expected.published_suite) if published_agents is None else published_agents

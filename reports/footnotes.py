@@ -174,7 +174,7 @@ def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
 def _left_out(rows: pd.DataFrame, kept: pd.DataFrame, distinct: pd.DataFrame) -> Iterable[str]:
     if len(kept) < len(rows):
         yield f"Left out: {_count(len(rows) - len(kept), 'episode')} of tasks, settings or seeds not asked for."
-    outcomes = [*COMPARISON_KEY, *SAMPLE, "episode_return", "success"]
+    outcomes = [*COMPARISON_KEY, *SAMPLE, "checkpoint", "episode_return", "success"]
     if contradictions := len(kept.drop_duplicates(outcomes)) - len(distinct):
         yield (
             f"Measured twice under equal conditions with different outcomes: {_count(contradictions, 'episode')}. The "
