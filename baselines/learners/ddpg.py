@@ -6,7 +6,7 @@ An agent of the family supplies an encoder, and how a batch becomes representati
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Actor, Critic, critic_loss, initialise
 from harness.baselines.nn.noise import linear_schedule, noisy_action
 from harness.baselines.nn.observations import pixels_of
-from harness.baselines.nn.replay import Batch, Replay
+from harness.baselines.nn.replay import PIXELS, Batch, Replay
 
 if TYPE_CHECKING:
     from harness.agent import Observation
@@ -37,7 +37,7 @@ class Draws:
 
 
 class DDPG(OffPolicy):
-    """Actor, critic, target critic, replay and three Adams around an encoder.
+    """Actor, critic, target critic, replay and three Adams around an encoder; two where none of it is trained.
 
     Args:
       spec: the agent's declaration, for its name and version.
@@ -71,9 +71,15 @@ class DDPG(OffPolicy):
             bootstrap_terminal=config.bootstrap_terminal,
             seed=self.replay_seed,
             folder=self.replay_folder,
+            frame_dtype=self.frame_dtype,
         )
 
     # What an agent of the family supplies.
+
+    @property
+    def frame_dtype(self) -> np.dtype[Any]:
+        """Type of what the replay keeps of a frame, see `kept`."""
+        return PIXELS
 
     def encode_batch(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
         """Representations of a batch.
@@ -161,11 +167,12 @@ class DDPG(OffPolicy):
         actions = batch.actions.repeat(len(features) // len(batch.actions), 1)
         values = self.critic(features, actions)
         loss = critic_loss(values, target)
-        for name in ("critic", "encoder"):
-            self.optimizers[name].zero_grad(set_to_none=True)
+        stepped = [self.optimizers[name] for name in ("critic", "encoder") if name in self.optimizers]
+        for optimizer in stepped:
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        for name in ("critic", "encoder"):
-            self.optimizers[name].step()
+        for optimizer in stepped:
+            optimizer.step()
         return {"critic_loss": loss.detach(), "critic_value": values[0].detach().mean(), "target": target.mean()}
 
     def _update_actor(self, features: Tensor, draws: Draws) -> dict[str, Tensor]:
@@ -199,4 +206,5 @@ class DDPG(OffPolicy):
     def _make_optimizers(self) -> dict[str, torch.optim.Adam]:
         modules = {"encoder": self.encoder, "critic": self.critic, "actor": self.actor}
         trained = {name: [p for p in module.parameters() if p.requires_grad] for name, module in modules.items()}
-        return {name: torch.optim.Adam(p, lr=self.config.learning_rate, fused=True) for name, p in trained.items()}
+        rate = self.config.learning_rate
+        return {name: torch.optim.Adam(p, lr=rate, fused=True) for name, p in trained.items() if p}

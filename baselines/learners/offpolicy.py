@@ -22,7 +22,7 @@ from harness.baselines.nn.observations import pixel_shape, pixels_of
 from harness.baselines.nn.replay import Replay
 
 if TYPE_CHECKING:
-    from harness.agent import Phase
+    from harness.agent import Observation, Phase
 
 METRICS_EVERY = 10  # updates between two that return metrics: reading a number makes the host wait for the device
 
@@ -108,14 +108,18 @@ class OffPolicy:
     def observe(self, transition: Transition) -> None:
         """Puts a step into the replay."""
         self.replay.add(
-            pixels_of(transition.observation),
+            self.kept(transition.observation),
             transition.action,
             transition.reward,
-            pixels_of(transition.next_observation),
+            self.kept(transition.next_observation),
             terminated=transition.terminated,
             truncated=transition.truncated,
         )
         self.num_steps += 1
+
+    def kept(self, observation: Observation) -> np.ndarray:
+        """What the replay keeps of an observation: its pixels."""
+        return pixels_of(observation)
 
     # Checkpoints.
 

@@ -19,15 +19,18 @@ from torch import Tensor
 
 from harness.errors import AgentError, CheckpointError, WorkError
 
+PIXELS = np.dtype(np.uint8)
+TORCH_TYPES = {PIXELS: torch.uint8, np.dtype(np.float16): torch.float16, np.dtype(np.float32): torch.float32}
+
 
 class Batch(NamedTuple):
     """N sampled transitions over n steps."""
 
-    observations: Tensor  # uint8 (N, C, H, W)
+    observations: Tensor  # uint8 (N, C, H, W), or tokens (N, D) as they are stored
     actions: Tensor  # (N, A)
     rewards: Tensor  # (N, 1), discounted sum over n steps
     discounts: Tensor  # (N, 1), what the bootstrapped value is multiplied by
-    next_observations: Tensor  # uint8 (N, C, H, W), n steps later
+    next_observations: Tensor  # the same, n steps later
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device; from pinned memory the copies do not make the host wait."""
@@ -43,22 +46,23 @@ class FrameFile:
 
     path: Path
     offset: int  # bytes before the first frame
-    shape: tuple[int, ...]  # of the uint8 array, C order
+    shape: tuple[int, ...]  # C order
+    dtype: np.dtype[Any] = PIXELS
 
     @property
     def nbytes(self) -> int:
-        return math.prod(self.shape)
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def copy(self, *parts: tuple[int, np.ndarray]) -> None:
         """Fills each array with as many frames from its start on.
 
         Args:
-          parts: (index of the first frame, contiguous uint8 array of frames) each.
+          parts: (index of the first frame, contiguous array of frames) each.
         Raises:
           CheckpointError: if the file is gone or has become shorter.
           WorkError: if it cannot be read for another reason.
         """
-        frame_bytes = math.prod(self.shape[1:])
+        frame_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         try:
             with self.path.open("rb", buffering=0) as file:
                 for start, out in parts:
@@ -70,7 +74,7 @@ class FrameFile:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All frames, read into RAM."""
         try:
-            frames = np.fromfile(self.path, np.uint8, self.nbytes, offset=self.offset)
+            frames = np.fromfile(self.path, self.dtype, math.prod(self.shape), offset=self.offset)
             return frames.reshape(self.shape)
         except (OSError, ValueError) as error:
             _cannot_read(self.path, error)
@@ -80,7 +84,7 @@ class FrameFile:
 class Episode:
     """A finished episode of L steps."""
 
-    frames: np.ndarray | FrameFile  # uint8 (L + k, 3, H, W): the first stack as it was, then one frame per step
+    frames: np.ndarray | FrameFile  # (L + k, 3, H, W) or (L + k, D): the first stack as it was, then one per step
     steps: np.ndarray  # float32 (L, A + 2): action, reward, whether the step ended the task
 
     @property
@@ -138,6 +142,7 @@ class Replay:
         termination into 1, so that the bootstrap is never cut. False cuts it.
       seed: of the sampler.
       folder: where episodes are kept; None for RAM.
+      frame_dtype: of what is kept of a frame: uint8 pixels (3, H, W), or floats (D,), what an encoder made of them.
     """
 
     def __init__(
@@ -150,8 +155,9 @@ class Replay:
         bootstrap_terminal: bool,
         seed: int,
         folder: Path | None = None,
+        frame_dtype: np.dtype[Any] = PIXELS,
     ) -> None:
-        self._frame_stack = frame_stack
+        self._frame_stack, self._frame_dtype = frame_stack, frame_dtype
         self._capacity = capacity
         self._n_step = n_step
         self._discount = discount
@@ -192,7 +198,7 @@ class Replay:
         """Takes in one step; the episode counts once it has ended.
 
         Args:
-          observation, next_observation: uint8 (3 * k, H, W), oldest frame first.
+          observation, next_observation: (3 * k, H, W) or (D * k,), of the replay's type, oldest frame first.
           action: (A,).
         Raises:
           AgentError: if the next observation is not the old one moved on by one frame.
@@ -228,7 +234,8 @@ class Replay:
         k, n = self._frame_stack, self._n_step
         first = self._episode(int(indices[0, 0]))
         channels, *size = first.picture
-        pixels = torch.empty((2, len(indices), k * channels, *size), dtype=torch.uint8, pin_memory=pin)
+        kind = TORCH_TYPES[self._frame_dtype]
+        pixels = torch.empty((2, len(indices), k * channels, *size), dtype=kind, pin_memory=pin)
         blocks = pixels.numpy().reshape(2, len(indices), k, channels, *size)
         steps = np.empty((len(indices), n, len(first.steps[0])), np.float64)
         for row, (number, start) in enumerate(indices.tolist()):
@@ -279,7 +286,7 @@ class Replay:
             raise CheckpointError("This checkpoint keeps its experience in a run folder, and none was given.")
         self._episodes = {}
         for number, length in zip(record["numbers"], record["lengths"], strict=True):
-            episode = _read_episode(source, number, length, self._frame_stack)
+            episode = _read_episode(source, number, length, self._frame_stack, self._frame_dtype)
             self._episodes[number] = self._keep(number, episode) if record["in_checkpoint"] else episode
         self._eligible = [number for number, episode in self._episodes.items() if len(episode) >= self._n_step]
         self._num_steps = sum(map(len, self._episodes.values()))
@@ -328,7 +335,7 @@ class Replay:
         if self._folder is None:
             return Episode(np.array(episode.frames), np.array(episode.steps))
         _write_episode(self._folder, number, episode)
-        return _read_episode(self._folder, number, len(episode), self._frame_stack)
+        return _read_episode(self._folder, number, len(episode), self._frame_stack, self._frame_dtype)
 
     def _stale_files(self) -> list[int]:
         """Numbers of episodes older than all that count whose files are still there."""
@@ -356,7 +363,7 @@ def _write_episode(folder: Path, number: int, episode: Episode) -> None:
         raise WorkError(f"Cannot write episode {number} of the replay to {folder}: {reason}.") from error
 
 
-def _read_episode(folder: Path, number: int, length: int, frame_stack: int) -> Episode:
+def _read_episode(folder: Path, number: int, length: int, frame_stack: int, dtype: np.dtype[Any]) -> Episode:
     """Reads an episode's steps, and where its frames lie."""
     frames_path, steps_path = _paths(folder, number)
     try:
@@ -367,11 +374,12 @@ def _read_episode(folder: Path, number: int, length: int, frame_stack: int) -> E
         steps = np.load(steps_path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         _cannot_read(steps_path, error)
-    usual = (frames.dtype, frames.ndim, frames.flags.c_contiguous) == (np.uint8, 4, True)
+    axes = 4 if dtype == PIXELS else 2
+    usual = (frames.dtype, frames.ndim, frames.flags.c_contiguous) == (dtype, axes, True)
     usual &= (steps.dtype, steps.ndim) == (np.float32, 2)
     if not usual or len(steps) != length or len(frames) != length + frame_stack:
         raise CheckpointError(f"Episode {number} of the replay in {folder} is not the one the checkpoint names.")
-    return Episode(FrameFile(frames_path, frames.offset, frames.shape), steps)
+    return Episode(FrameFile(frames_path, frames.offset, frames.shape, dtype), steps)
 
 
 def _cannot_read(path: Path, error: Exception) -> NoReturn:

@@ -56,7 +56,8 @@ def _mae(dim: int = 768, depth: int = 12, heads: int = 12) -> VitSpec:
     return VitSpec(dim, depth, heads, patch=16, grid=14)
 
 
-# By the name of the asset that holds the weights; rules of positions as facebookresearch/dinov2 hub/backbones.py has them
+# By the name of the asset that holds the weights; rules of positions as facebookresearch/dinov2 hub/backbones.py has
+# them.
 VITS: dict[str, VitSpec] = {
     "dinov2": _dinov2(),
     "dinov2_reg": replace(_dinov2(), registers=4, offset=0.0, antialias=True),
