@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import gymnasium
     import numpy as np
 
+    from harness.assets.found import FoundAsset
     from harness.assets.store import AssetStore
     from harness.demos import DemoSet
 
@@ -175,6 +176,21 @@ class Config(BaseModel):
         """Demonstrations the agent learns from; None for none."""
         return None
 
+    def picture_problem(self, image_size: int) -> str | None:
+        """Why the agent cannot look at square pictures of a size, as a clause; None if it can."""
+        return None
+
+    def check_assets(self, found: Mapping[str, FoundAsset]) -> None:
+        """Looks closer at the third-party files of `required_assets`, before any work.
+
+        Raises:
+          CorruptAssetError: for one that cannot serve.
+        """
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its numbers must know, for every row and below the table."""
+        return ()
+
 
 class Sizes(NamedTuple):
     """What sizes an agent's networks besides its settings."""
@@ -230,7 +246,7 @@ class AgentSpec:
     task_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per task, from the paper's code
     preset_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per preset, over the above
     # What is known of an agent without loading it; each is called with (config, Sizes). None: nothing is.
-    tensors: Callable[[Any, Sizes], Shapes] | None = None  # what the files of a policy hold
+    tensors: Callable[[Any, Sizes], Shapes | None] | None = None  # what a policy's files hold; None if it depends
     training_bytes: Callable[[Any, Sizes], int] | None = None  # the least memory of a training
 
     def configure(self, values: Mapping[str, Any]) -> Config:

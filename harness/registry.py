@@ -66,6 +66,18 @@ def load_agent(name: str) -> AgentSpec:
     return agent
 
 
+def load_outside(name: str, kind: str) -> Any:
+    """Whatever `package.module:ATTRIBUTE` names.
+
+    Args:
+      name: as the user wrote it.
+      kind: what it should be, for sentences.
+    Raises:
+      UsageError: if there is nothing of this name, or its module cannot be imported.
+    """
+    return _from_outside(name, kind)
+
+
 def _names_in(package: str) -> list[str]:
     folder = Path(importlib.import_module(package).__file__ or "").parent
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))

@@ -8,7 +8,11 @@ from types import MappingProxyType
 from harness.agent import AgentSpec
 from harness.assets.found import FoundAsset
 from harness.assets.store import AssetStore
+from harness.errors import CheckpointError, UsageError
+from harness.registry import load_outside
+from harness.running import provenance
 from harness.running.plan import TaskPlan
+from harness.running.policies import PolicySource
 from harness.spec import Suite
 
 
@@ -26,11 +30,41 @@ def find_assets(store: AssetStore, suite: Suite, more: Iterable[str] = ()) -> Ma
 
 
 def look_up(store: AssetStore, name: str) -> FoundAsset:
-    """Finds an asset by name, or pictures to overlay by `pictures:<choice>`; raises as the store does."""
-    kind, colon, choice = name.partition(":")
-    return store.find_pictures(choice) if colon and kind == "pictures" else store.find(name)
+    """Finds an asset by name, pictures to overlay by `pictures:<choice>`, a user's code by `code:<module>:<callable>`.
+
+    Raises:
+      UsageError: (or one of its kinds) as the store does, and for code that cannot be imported.
+    """
+    kind, _, choice = name.partition(":")
+    if kind == "code":
+        return _code(choice)
+    return store.find_pictures(choice) if kind == "pictures" else store.find(name)
 
 
-def agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan]) -> list[str]:
-    """Names of what an agent needs with the settings of some plans."""
-    return [name for plan in plans for name in agent.required_assets(agent.configure(plan.config))]
+def _code(name: str) -> FoundAsset:
+    if not callable(load_outside(name, "encoder")):
+        raise UsageError(f"'{name}' cannot be called, so it makes no encoder.")
+    return FoundAsset(name, (), f"code:{provenance.source_digest(name)}")
+
+
+def agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], *, trained: bool = False) -> list[str]:
+    """Names of what an agent needs with the settings of some plans; a trained policy holds all but a user's code."""
+    names = [name for plan in plans for name in agent.required_assets(agent.configure(plan.config))]
+    return [name for name in names if not trained or name.startswith("code:")]
+
+
+def check_agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], found: Mapping[str, FoundAsset]) -> None:
+    """Lets an agent look closer at the files it would learn with; raises as `Config.check_assets` does."""
+    for config in {repr(plan.config): plan.config for plan in plans}.values():
+        agent.configure(config).check_assets(found)
+
+
+def check_same_code(source: PolicySource, found: Mapping[str, FoundAsset]) -> None:
+    """Refuses a policy whose encoder is made by other code than it was trained with.
+
+    Raises:
+      CheckpointError: if so.
+    """
+    for asset in found.values():
+        if asset.identity.startswith("code:") and source.record.assets.get(asset.name) != asset.identity:
+            raise CheckpointError(f"The policy in {source.folder} was trained with another version of '{asset.name}'.")

@@ -26,7 +26,7 @@ def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
         "config": dict(task.config),
         "config_hash": task.config_hash,
         "curve_seed": curve_seed(seed),
-        "notes": [asset.note for asset in found if asset.note],
+        "notes": [*(asset.note for asset in found if asset.note), *plan.agent.configure(task.config).notes()],
         "preset": plan.preset.name,
         "stand_ins": [asset.name for asset in found if asset.stand_in],
         "task": task.task,

@@ -72,5 +72,6 @@ def check_policy(agent: AgentSpec, source: PolicySource) -> None:
         return
     sizes = Sizes(record.pixels, record.actions, record.conditions.frame_stack)
     found = {name: shape for file in shapes_in(source.folder).values() for name, shape in file.items()}
-    if problem := misfit(found, agent.tensors(config, sizes)):
+    wanted = agent.tensors(config, sizes)
+    if wanted is not None and (problem := misfit(found, wanted)):
         raise CheckpointError(f"The policy in {source.folder} does not fit {agent.name} as it was set: {problem}.")

@@ -58,6 +58,9 @@ CHEAP = {
     "crop_size": 20,
 }
 
+# Where an agent means something else by a name, or has cheaper choices of its own.
+CHEAP_FOR = {"pvr": {"encoder": "resnet18", "layer": 1, "pool": 2}}
+
 every_agent = pytest.mark.parametrize("name", NAMES)
 every_episodic = pytest.mark.parametrize("name", EPISODIC)
 every_learner = pytest.mark.parametrize("name", LEARNERS)
@@ -91,7 +94,7 @@ def make_agent(name: str, *, seed: int = 0, memory: Path | None = None) -> Any:
 def cheap_config(spec: AgentSpec) -> Config:
     """The agent's settings for `quick`, made cheaper where it has them; what it does not use stays unused."""
     usual = spec.config()
-    quick = {**spec.preset_settings.get("quick", {}), **CHEAP}
+    quick = {**spec.preset_settings.get("quick", {}), **CHEAP, **CHEAP_FOR.get(spec.name, {})}
     used = {key for key in spec.config.model_fields if getattr(usual, key) is not None or key == "replay_capacity"}
     return spec.configure({key: value for key, value in quick.items() if key in used})
 
@@ -133,7 +136,7 @@ def observations(name: str, num: int) -> np.ndarray:
 
 def test_there_are_agents() -> None:
     assert {"random", "zero", "drqv2", "pieg", "sac", "drq", "svea"} <= set(NAMES)
-    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda"} <= set(LEARNERS)
+    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr"} <= set(LEARNERS)
 
 
 @every_agent
