@@ -53,18 +53,27 @@ def agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], *, trained: bool =
     return [name for name in names if not trained or name.startswith("code:")]
 
 
-def check_agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], found: Mapping[str, FoundAsset]) -> None:
-    """Lets an agent look closer at the files it would learn with; raises as `Config.check_assets` does."""
-    for config in {repr(plan.config): plan.config for plan in plans}.values():
-        agent.configure(config).check_assets(found)
-
-
-def check_same_code(source: PolicySource, found: Mapping[str, FoundAsset]) -> None:
-    """Refuses a policy whose encoder is made by other code than it was trained with.
+def check_agent_assets(
+    agent: AgentSpec,
+    plans: Sequence[TaskPlan],
+    found: Mapping[str, FoundAsset],
+    policies: Iterable[PolicySource],
+) -> None:
+    """Looks closer at what an agent would learn with, or at the code that makes a part of given policies.
 
     Raises:
-      CheckpointError: if so.
+      CorruptAssetError: for a file that cannot serve, see `Config.check_assets`.
+      CheckpointError: for a policy whose encoder was made by other code.
     """
+    sources = list(policies)
+    for source in sources:
+        _check_same_code(source, found)
+    if agent.learns and not sources:
+        for config in {repr(plan.config): plan.config for plan in plans}.values():
+            agent.configure(config).check_assets(found)
+
+
+def _check_same_code(source: PolicySource, found: Mapping[str, FoundAsset]) -> None:
     for asset in found.values():
         if asset.identity.startswith("code:") and source.record.assets.get(asset.name) != asset.identity:
             raise CheckpointError(f"The policy in {source.folder} was trained with another version of '{asset.name}'.")

@@ -12,7 +12,7 @@ from harness.errors import CheckpointError, UsageError
 from harness.files import check_writable
 from harness.registry import load_agent, load_suite
 from harness.running import provenance
-from harness.running.asset_lookup import agent_assets, check_agent_assets, check_same_code, find_assets
+from harness.running.asset_lookup import agent_assets, check_agent_assets, find_assets
 from harness.running.device import choose_device
 from harness.running.fits import check_memory
 from harness.running.given_policies import any_policy, check_trained_for, given_policies
@@ -62,10 +62,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         for each in (plan for plan in plans if plan.task in asked):
             check_demos(agent, agent.configure(each.config), suite, each.task, store)
     found = find_assets(store, suite, agent_assets(agent, plans, trained=bool(policies)))
-    for source in policies.values():
-        check_same_code(source, found)
-    if agent.learns and not policies:
-        check_agent_assets(agent, plans, found)
+    check_agent_assets(agent, plans, found, policies.values())
     outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
     plans = tuple(with_config_hash(plan, agent, found, any_policy(policies, plan.task), outside) for plan in plans)
     plan = RunPlan(
