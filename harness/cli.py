@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -53,6 +54,17 @@ ShiftsOption = Annotated[
     typer.Option(help="One more setting, [SETTING+]NAME=VALUE[+NAME=VALUE...] (harness list shifts); repeatable."),
 ]
 CheckpointOption = Annotated[Path | None, typer.Option(help="Evaluate these policies (a run's folder); train nothing.")]
+SeedsOption = Annotated[
+    str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5; of an agent made from one.")
+]
+PresetOption = Annotated[str, typer.Option(help="quick, laptop or paper (harness list presets).")]
+FramesOption = Annotated[int | None, typer.Option(help="Training budget per task, in frames.")]
+EpisodesOption = Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")]
+WorkersOption = Annotated[int | None, typer.Option(help="Worker processes. Default: cores / threads.")]
+ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of one training; part of the result.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+RunsOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 PauseOption = Annotated[
     float | None, typer.Option(help="Least seconds between two checkpoints of a training. Default: the preset's.")
 ]
@@ -74,31 +86,28 @@ def run_command(
     suite: SuiteOption,
     agent: AgentOption,
     task: TasksOption = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Training seeds, such as 0-4 or 0,2,5; of an agent made from one.")
-    ] = None,
-    preset: Annotated[str, typer.Option(help="quick, laptop or paper (harness list presets).")] = "quick",
-    frames: Annotated[int | None, typer.Option(help="Training budget per task, in frames.")] = None,
-    episodes: Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")] = None,
+    seeds: SeedsOption = None,
+    preset: PresetOption = "quick",
+    frames: FramesOption = None,
+    episodes: EpisodesOption = None,
     checkpoint: CheckpointOption = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: cores / threads.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of one training; part of the result.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
     set_: SettingsOption = None,
     shift: ShiftsOption = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
-    runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    runs: RunsOption = Path("runs"),
     checkpoint_sec: PauseOption = None,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
     from harness.running.plan import RunOptions
     from harness.running.planning import make_plan
 
-    if checkpoint_sec is not None and not checkpoint_sec >= 0:
-        raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
+    _check_pause(checkpoint_sec)
     plan = make_plan(
         RunOptions(
             suite=suite,
@@ -126,6 +135,105 @@ def run_command(
         _show_what_there_is(plan, fmt)
         raise
     typer.echo(_run_table(plan, fmt))
+
+
+def _check_pause(checkpoint_sec: float | None) -> None:
+    if checkpoint_sec is not None and not checkpoint_sec >= 0:
+        raise UsageError(f"--checkpoint-sec must be at least 0, not {checkpoint_sec}.")
+
+
+@app.command("ablate")
+def ablate_command(
+    suite: SuiteOption,
+    agent: AgentOption,
+    over: Annotated[list[str], typer.Option(help="field=value,value,...: a setting as --set has it; repeatable.")],
+    task: TasksOption = None,
+    seeds: SeedsOption = None,
+    preset: PresetOption = "quick",
+    frames: FramesOption = None,
+    episodes: EpisodesOption = None,
+    checkpoint: CheckpointOption = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
+    set_: SettingsOption = None,
+    shift: ShiftsOption = None,
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+    runs: RunsOption = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option(help="The curve, .png, .pdf or .svg. Default: in the runs' folder.")
+    ] = None,
+    checkpoint_sec: PauseOption = None,
+    fmt: Annotated[str, typer.Option("--format", help="terminal, text, md, latex, html or json.")] = "terminal",
+    quiet: QuietOption = False,
+) -> None:
+    """The same run over values of a setting: one table and one curve. The runs are those of 'harness run --set'."""
+    from harness.reports.sheets import FORMATS
+    from harness.running.ablation import plan_ablation
+    from harness.running.plan import RunOptions
+
+    _check_pause(checkpoint_sec)
+    if fmt not in (*FORMATS, "json"):
+        raise unknown("format", fmt, (*FORMATS, "json"))
+    given: dict[str, Any] = {"suite": suite, "agent": agent, "tasks": task or (), "seeds": seeds, "preset": preset}
+    given |= {"frames": frames, "episodes": episodes, "checkpoint": checkpoint, "workers": workers, "threads": threads}
+    given |= {"device": device, "settings": set_ or (), "shifts": shift or (), "profile": profile}
+    variations = plan_ablation(RunOptions(**given, assets=assets, runs=runs), over)
+    _check_picture(out, (".png", ".pdf", ".svg"))
+    _carry_out(variations, out or runs / _ablation_name(variations), checkpoint_sec, fmt, quiet)
+
+
+def _carry_out(variations: Any, out: Path, checkpoint_sec: float | None, fmt: str, quiet: bool) -> None:
+    """Does what is missing of every run; then, or when the work failed, shows what there is."""
+    from harness.reports.ablation_plot import plot_ablation
+
+    try:
+        for number, variation in enumerate(variations, start=1):
+            if not quiet:
+                _say(f"{number} of {len(variations)}: {variation.label}", err=True)
+            _execute(variation.plan, checkpoint_sec, quiet)
+    except (AgentError, WorkError):
+        typer.echo(_ablation_table(variations, fmt)[0])
+        raise
+    table, points = _ablation_table(variations, fmt)
+    typer.echo(table)
+    plot_ablation(points, out)
+    _say(str(out), err=True)
+
+
+def _ablation_name(variations: Any) -> str:
+    """Of the curve's file, where none is asked for."""
+    plan, fields = variations[0].plan, "-".join(variations[0].values)
+    return f"ablate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', f'{plan.suite.name}-{plan.agent.name}-{fields}')}.png"
+
+
+def _ablation_table(variations: Any, fmt: str) -> tuple[str, Any]:
+    """The table of an ablation as text, and its points."""
+    from harness.reports.ablation import Point, ablation_json, ablation_sheet, shared_facts
+    from harness.reports.filling import build_table
+    from harness.reports.sheets import show
+
+    points = []
+    for variation in variations:
+        plan, rows = variation.plan, _rows_of(variation.plan)
+        points.append(Point(variation.values, plan.run_id, build_table(rows, _expected(plan)), shared_facts(rows)))
+    title = f"{plan.suite.name} · {plan.agent.name} over {', '.join(variations[0].values)}"
+    text = ablation_json(points, title) if fmt == "json" else show([ablation_sheet(points, title)], fmt, title=title)
+    return text, points
+
+
+def _check_picture(path: Path | None, suffixes: Sequence[str]) -> None:
+    """Refuses a picture that cannot be written, before any work."""
+    from harness.files import check_target
+
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise UsageError(f"--out takes a path that ends in {', '.join(suffixes)}, not '{path}'.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+    check_target(path)
 
 
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
@@ -182,11 +290,24 @@ def _run_table(plan: Any, fmt: str) -> str:
     """The table of the cells this command asked for; a run may hold more."""
     from harness.reports.filling import build_table
     from harness.reports.render import render
-    from harness.reports.table import Expected
+
+    return render(build_table(_rows_of(plan), _expected(plan)), fmt)
+
+
+def _rows_of(plan: Any) -> Any:
+    """Rows of a run; damage among those asked for has ended the command before any work, others are left out."""
     from harness.results.store import load_rows
 
+    there = [plan.folder] if plan.folder.exists() else []
+    return load_rows(*there, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
+
+
+def _expected(plan: Any) -> Any:
+    """What its table should hold."""
+    from harness.reports.table import Expected
+
     protocol = plan.suite.protocol
-    expected = Expected(
+    return Expected(
         tasks=tuple(task.task for task in plan.tasks),
         settings=plan.settings,
         train_seeds=plan.seeds,
@@ -201,9 +322,6 @@ def _run_table(plan: Any, fmt: str) -> str:
         views=plan.suite.views,
         published_note=plan.suite.published_note,
     )
-    # Damage among the rows asked for has ended the command before any work; others are left out.
-    rows = load_rows(plan.folder, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
-    return render(build_table(rows, expected), fmt)
 
 
 @app.command("list")
