@@ -21,7 +21,7 @@ ABLATE = ("ablate", *SMALL)
 
 WRONG = {
     "a field that does not exist": (("--over", "raet=0.1,0.2"), "Did you mean 'rate'"),
-    "a field of the protocol that does not exist": (
+    "a field that the protocol lacks": (
         ("--over", "protocol.image_sise=24,32"),
         "Did you mean 'image_size'",
     ),
@@ -111,7 +111,7 @@ def test_values_that_act_at_evaluation_vary_with_a_checkpoint(harness: Harness) 
         "--format",
         "json",
     )
-    status, out, _ = harness(*evaluation, "--over", "gain=0,1")
+    status, out, _ = harness(*evaluation, "--over", "gain=0,1", "--format", "json")
     assert status == 0
     still, moving = (
         [line["episode_return"]["mean"] for line in run["lines"] if line["setting"] == "train"]
