@@ -74,6 +74,18 @@ def initialise(module: nn.Module, generator: torch.Generator, conv_init: ConvIni
                 part.bias.data.zero_()
 
 
+def initialise_as_torch(module: nn.Module, generator: torch.Generator) -> None:
+    """What `nn.Linear` and `nn.Conv2d` start from if nobody draws them otherwise, from a generator of ours.
+
+    Weights and biases are uniform, up to the inverse of the root of how many inputs an output has.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            bound = 1.0 / math.sqrt(part.weight[0].numel())
+            for parameter in part.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
 def delta_orthogonal_(weight: Tensor, gain: float, generator: torch.Generator) -> None:
     """Zeros but for the middle of the kernel, which is orthogonal.
 

@@ -64,13 +64,16 @@ def conv_features(image_size: int) -> int:
     return 32 * side * side
 
 
+def convolution(name: str, inputs: int, outputs: int) -> Tensors:
+    """`nn.Conv2d` of 3 x 3."""
+    return {f"{name}.weight": ("F32", (outputs, inputs, 3, 3)), f"{name}.bias": ("F32", (outputs,))}
+
+
 def convolutions(name: str, channels: int, num_layers: int, num_filters: int) -> Tensors:
     """`cnn.Convolutions`."""
     layers: Tensors = {}
     for index in range(num_layers):
-        inputs = channels if index == 0 else num_filters
-        layers[f"{name}.convs.{index}.weight"] = ("F32", (num_filters, inputs, 3, 3))
-        layers[f"{name}.convs.{index}.bias"] = ("F32", (num_filters,))
+        layers |= convolution(f"{name}.convs.{index}", channels if index == 0 else num_filters, num_filters)
     return layers
 
 

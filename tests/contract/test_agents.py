@@ -136,7 +136,7 @@ def observations(name: str, num: int) -> np.ndarray:
 
 def test_there_are_agents() -> None:
     assert {"random", "zero", "drqv2", "pieg", "sac", "drq", "svea"} <= set(NAMES)
-    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr"} <= set(LEARNERS)
+    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr", "sgqn"} <= set(LEARNERS)
 
 
 @every_agent
