@@ -1,6 +1,7 @@
 """What DrQ-v2 and the agents built on it share: acting, the update's order, memory, checkpoints.
 
-An agent of the family supplies an encoder, and how a batch becomes representations (`encode_batch`).
+An agent of the family supplies an encoder, and how a batch becomes representations (`encode_batch`); it may replace
+one step of the update (`target_values`, `critic_loss`, `actor_loss`) or learn something beside.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.agent import AgentContext, AgentSpec
 from harness.baselines.drqv2 import Config
@@ -58,9 +59,10 @@ class DDPG(OffPolicy):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(spec, context, config, dtype)
-        sizes = (encoder.representation_dim, config.feature_dim, config.hidden_dim, self.action_dim)
         self.encoder = encoder
-        self.actor, self.critic, self.target = Actor(*sizes), Critic(*sizes), Critic(*sizes)
+        self.actor = self.make_actor()
+        self.critic, self.target = self.make_critic(), self.make_critic()
+        self.make_auxiliary()
         self._initialise()
         self.optimizers = self._make_optimizers()
         self.replay = Replay(
@@ -81,7 +83,7 @@ class DDPG(OffPolicy):
         """Type of what the replay keeps of a frame, see `kept`."""
         return PIXELS
 
-    def encode_batch(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
+    def encode_batch(self, batch: Batch, draws: Any) -> tuple[Tensor, Tensor]:
         """Representations of a batch.
 
         Returns:
@@ -93,6 +95,57 @@ class DDPG(OffPolicy):
     def encode(self, pixels: Tensor, *, explore: bool) -> Tensor:
         """Representations to act on: uint8 (B, C, H, W) to (B, R)."""
         raise NotImplementedError
+
+    # What it may do otherwise.
+
+    def make_actor(self) -> nn.Module:
+        """The policy on top of the encoder."""
+        return Actor(*self.sizes)
+
+    def make_critic(self) -> nn.Module:
+        """Both values on top of the encoder."""
+        return Critic(*self.sizes)
+
+    def make_auxiliary(self) -> None:
+        """Makes what is learned beside; `TRAINING_MODULES` names it and `initialise_auxiliary` draws it."""
+
+    def initialise_auxiliary(self) -> None:
+        """Draws the parameters of what is learned beside, after those of encoder, actor and critic."""
+
+    def before_encoding(self, draws: Any) -> None:
+        """What comes before everything else in an update."""
+
+    def before_critic(self, features: Tensor, batch: Batch, draws: Any) -> dict[str, Tensor]:
+        """What comes between the encoder and the critic's step; `features` (N, R) are of the clean view, detached."""
+        return {}
+
+    def before_target(self, batch: Batch, draws: Any) -> dict[str, Tensor]:
+        """What comes between the actor's step and the target's."""
+        return {}
+
+    def after_target(self, batch: Batch, draws: Any) -> dict[str, Tensor]:
+        """What comes last in an update."""
+        return {}
+
+    def target_values(self, next_features: Tensor, batch: Batch, draws: Any) -> Tensor:
+        """What the critic is to predict: (N, 1). Called without gradients."""
+        return batch.rewards + batch.discounts * self.next_values(next_features, draws)
+
+    def next_values(self, next_features: Tensor, draws: Any) -> Tensor:
+        """What the next observations are worth: (N, 1). Called without gradients."""
+        clip = self.config.noise_clip
+        next_action = noisy_action(self.actor(next_features), self.noise_std, draws.next_noise, clip)
+        return torch.minimum(*self.target(next_features, next_action))
+
+    def critic_loss(self, values: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+        """The loss of critic and encoder, from the values (V * N, 1) of all views and what they should be (N, 1)."""
+        return critic_loss(values, target)
+
+    def actor_loss(self, features: Tensor, draws: Any) -> Tensor:
+        """The loss of the actor, from the representations (V * N, R) of all views, detached, the clean one first."""
+        clean = features[: len(draws.actor_noise)]
+        action = noisy_action(self.actor(clean), self.noise_std, draws.actor_noise, self.config.noise_clip)
+        return -torch.minimum(*self.critic(clean, action)).mean()
 
     # The contract of `harness.agent.Agent`.
 
@@ -141,7 +194,7 @@ class DDPG(OffPolicy):
         noise = noise.to(self.device)
         return Draws(offsets[0], offsets[1], noise[0], noise[1])
 
-    def update_batch(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def update_batch(self, batch: Batch, draws: Any) -> dict[str, Tensor]:
         """Encode, critic and encoder step, actor step, target; in the order of facebookresearch/drqv2 drqv2.py.
 
         Args:
@@ -150,40 +203,44 @@ class DDPG(OffPolicy):
         Returns:
           Scalars to log, still on the device.
         """
+        self.before_encoding(draws)
         features, next_features = self.encode_batch(batch, draws)
-        metrics = self._update_critic(features, next_features, batch, draws)
         # The actor sees features from before the encoder's step, but the critic after its own.
-        metrics |= self._update_actor(features[: len(batch.actions)].detach(), draws)
+        seen = features.detach()
+        metrics = self.before_critic(seen[: len(batch.actions)], batch, draws)
+        metrics |= self._update_critic(features, next_features, batch, draws)
+        metrics |= self._update_actor(seen, draws)
+        metrics |= self.before_target(batch, draws)
         self._update_target()
+        metrics |= self.after_target(batch, draws)
         self.num_updates += 1
         return metrics
 
-    def _update_critic(self, features: Tensor, next_features: Tensor, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def _update_critic(self, features: Tensor, next_features: Tensor, batch: Batch, draws: Any) -> dict[str, Tensor]:
         with torch.no_grad():
-            clip = self.config.noise_clip
-            next_action = noisy_action(self.actor(next_features), self.noise_std, draws.next_noise, clip)
-            next_value = torch.minimum(*self.target(next_features, next_action))
-            target = batch.rewards + batch.discounts * next_value
+            target = self.target_values(next_features, batch, draws)
         actions = batch.actions.repeat(len(features) // len(batch.actions), 1)
         values = self.critic(features, actions)
-        loss = critic_loss(values, target)
-        stepped = [self.optimizers[name] for name in ("critic", "encoder") if name in self.optimizers]
-        for optimizer in stepped:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimizer in stepped:
-            optimizer.step()
+        loss = self.critic_loss(values, target)
+        self._step(loss, "critic", "encoder")
         return {"critic_loss": loss.detach(), "critic_value": values[0].detach().mean(), "target": target.mean()}
 
-    def _update_actor(self, features: Tensor, draws: Draws) -> dict[str, Tensor]:
-        action = noisy_action(self.actor(features), self.noise_std, draws.actor_noise, self.config.noise_clip)
-        loss = -torch.minimum(*self.critic(features, action)).mean()
-        optimizer = self.optimizers["actor"]
-        optimizer.zero_grad(set_to_none=True)
-        # Only the actor's gradients are computed: the published code leaves others in the critic and clears them.
-        loss.backward(inputs=list(self.actor.parameters()))
-        optimizer.step()
+    def _update_actor(self, features: Tensor, draws: Any) -> dict[str, Tensor]:
+        loss = self.actor_loss(features, draws)
+        self._step(loss, "actor")
         return {"actor_loss": loss.detach()}
+
+    def _step(self, loss: Tensor, *names: str) -> None:
+        """A step of some optimisers on one loss, one after the other; no other gradients are computed.
+
+        (The published code leaves others, such as the critic's by the actor's loss, and clears them before they count.)
+        """
+        optimizers = [self.optimizers[name] for name in names if name in self.optimizers]
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=[p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]])
+        for optimizer in optimizers:
+            optimizer.step()
 
     @torch.no_grad()
     def _update_target(self) -> None:
@@ -193,17 +250,25 @@ class DDPG(OffPolicy):
 
     # Construction.
 
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Of the representation, the trunks, the hidden layers and the actions."""
+        return self.encoder.representation_dim, self.config.feature_dim, self.config.hidden_dim, self.action_dim
+
     def _initialise(self) -> None:
         """Draws the trained parameters, unless a policy is going to be loaded, and moves everything to the device."""
-        for module in (self.encoder, self.actor, self.critic):
-            if not self.context.evaluation_only:
+        if not self.context.evaluation_only:
+            for module in (self.encoder, self.actor, self.critic):
                 initialise(module, self.init_rng)
         self.target.load_state_dict(self.critic.state_dict())
         self.target.requires_grad_(False)
-        for module in (self.encoder, self.actor, self.critic, self.target):
-            module.to(device=self.device, dtype=self.dtype)
+        if not self.context.evaluation_only:
+            self.initialise_auxiliary()
+        for name in (*self.POLICY_MODULES, *self.TRAINING_MODULES):
+            getattr(self, name).to(device=self.device, dtype=self.dtype)
 
     def _make_optimizers(self) -> dict[str, torch.optim.Adam]:
+        """One Adam for each of encoder, critic and actor that has something to train."""
         modules = {"encoder": self.encoder, "critic": self.critic, "actor": self.actor}
         trained = {name: [p for p in module.parameters() if p.requires_grad] for name, module in modules.items()}
         rate = self.config.learning_rate

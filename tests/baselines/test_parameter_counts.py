@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.baselines.nn.cnn import PixelEncoder
 from harness.baselines.nn.encoders import ConvEncoder, FrozenResNetEncoder
 from harness.baselines.nn.heads import Actor, Critic, Trunk, mlp
 from harness.baselines.nn.resnet import ResNet18
@@ -85,3 +86,12 @@ def test_walker_walk_at_84_pixels(agent: str, encoder: int, others: int) -> None
             conv = ConvEncoder(9, 84)
             found = trained(conv), heads(conv.representation_dim, 50, 6, value=agent == "drm")
     assert found == (encoder, others)
+
+
+def test_walker_walk_of_rl_vigens_svea() -> None:
+    with torch.device("meta"):
+        encoder = PixelEncoder(9, 84)
+        sizes = (encoder.representation_dim, 50, 1024, 6)
+        found = trained(encoder), trained(Actor(*sizes)), trained(Critic(*sizes))
+    assert found == (95_104, 1_813_724, 2_923_736)
+    assert sum(found) == 4_832_564

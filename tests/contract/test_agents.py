@@ -53,6 +53,7 @@ CHEAP = {
     "num_catch_up_updates": 2,
     "num_shared_layers": 3,
     "num_head_layers": 1,
+    "num_layers": 3,
     "num_filters": 8,
     "auxiliary_batch_size": 4,
     "crop_size": 20,
@@ -137,6 +138,7 @@ def observations(name: str, num: int) -> np.ndarray:
 def test_there_are_agents() -> None:
     assert {"random", "zero", "drqv2", "pieg", "sac", "drq", "svea"} <= set(NAMES)
     assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr", "sgqn"} <= set(LEARNERS)
+    assert {"svea_overlay"} <= set(LEARNERS)
 
 
 @every_agent
