@@ -7,6 +7,8 @@ gemcollector/RL-ViGen@90d8b8c algos/svea.py. DMC-GB's SVEA, the one that papers 
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from harness.agent import AgentSpec, Sizes
@@ -51,7 +53,7 @@ def _heads(config: Config, sizes: Sizes) -> tuple[int, int, int, int]:
     return representation, config.feature_dim, config.hidden_dim, sizes.actions
 
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "quick": {**drqv2.QUICK, "batch_size": 8},
     "laptop": {**drqv2.LAPTOP, "update_every_steps": 4},
     "paper": {"overlay_images": "places365"},
