@@ -483,6 +483,83 @@ def _input() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
+@app.command("submit")
+def submit_command(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write. Default: <run id>.zip")] = None,
+    policies: Annotated[
+        bool, typer.Option("--policies", help="Put the policies in too, so that others can play episodes again.")
+    ] = False,
+) -> None:
+    """Pack a run's rows, record and learning curves into one checked file, for anybody's leaderboard."""
+    from harness.files import check_target, write_bytes
+    from harness.results.submission import read_submission, submit
+
+    if out is not None:
+        _check_suffix(out, ".zip")
+        check_target(out)
+    with _input():
+        data = submit(run, policies=policies)
+        found = read_submission(data, run.name)
+    path = out or Path(f"{found.record.run_id}.zip")
+    check_target(path)
+    write_bytes(path, data)
+    if any(row.stand_ins for row in found.rows):
+        _say("Note: it was measured with stand-ins for real files, so leaderboards leave its rows out.", err=True)
+    _say(f"{path}  {len(found.rows)} episodes, sha256 {found.digest}")
+
+
+@app.command("verify")
+def verify_command(
+    submission: Annotated[Path, typer.Argument(help="A file of harness submit --policies.")],
+    episodes: Annotated[int, typer.Option(help="How many, drawn from all of it.")] = 5,
+    seed: Annotated[
+        int | None, typer.Option(help="Which are drawn. Default: at random, so that no sender knows.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="package.module:ATTRIBUTE of a suite from outside.")] = None,
+    agent: Annotated[str | None, typer.Option(help="package.module:ATTRIBUTE of an agent from outside.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: cores.")] = None,
+    assets: AssetsOption = None,
+    as_json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+) -> None:
+    """Play some of a submission's episodes again and compare; what came of it is kept beside the file."""
+    import secrets
+
+    from harness.files import check_target, write_text
+    from harness.results.certificate import certificate_path
+    from harness.results.plausible import impossible
+    from harness.results.submission import SubmissionError, load_submission
+    from harness.running.verifying import ReplayOptions, verify
+    from harness.suite_rules import rules_of
+
+    try:
+        found = load_submission(submission)
+        for problem in impossible(found.rows, rules_of(found.record.suite.name)):
+            raise SubmissionError(f"it has impossible values: {problem}")
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no submission {submission}.") from error
+    except SubmissionError as error:
+        raise UsageError(f"{submission} is refused: {str(error).removesuffix('.')}.") from error
+    path = certificate_path(submission)
+    check_target(path)
+    drawn = secrets.randbelow(2**31) if seed is None else seed
+    options = ReplayOptions(episodes, drawn, suite, agent, assets, device, workers)
+    certificate = verify(found, options, quiet=quiet)
+    write_text(path, certificate.model_dump_json(indent=2) + "\n")
+    typer.echo(certificate.model_dump_json(indent=2) if as_json else escaped(certificate.told()))
+    if certificate.num_same < len(certificate.replayed):
+        raise typer.Exit(1)
+
+
+def _check_suffix(path: Path, suffix: str) -> None:
+    if path.suffix != suffix:
+        raise UsageError(f"--out takes a path that ends in {suffix}, not '{path}'.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+
+
 @app.command("curves")
 def curves_command(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],

@@ -17,6 +17,7 @@ from harness.reports.outcomes import Codes, codes_of, combined_codes
 from harness.reports.variants import (
     AGENT_FIELDS,
     CELL_FIELDS,
+    ORIGIN,
     POLICY,
     TASK_FIELDS,
     TRAINED_FIELDS,
@@ -31,6 +32,7 @@ from harness.results.comparison_key import COMPARISON_KEY
 if TYPE_CHECKING:
     import pandas as pd
 
+ELSEWHERE = " ‡"  # behind the label of what was not measured here
 OWN_FIELDS = ("task", "setting", *AGENT_FIELDS, "notes")  # never keep two agents apart; notes are shown instead
 ACROSS = tuple(name for name in COMPARISON_KEY if name not in (*OWN_FIELDS, "suite"))  # may be waived by name
 _WIDE = tuple(name for name in COMPARISON_KEY if name not in (*CELL_FIELDS, "suite", "suite_version"))
@@ -41,7 +43,7 @@ class Entrant:
     """One agent, measured alike throughout.
 
     Attributes:
-      label: the agent's name, with a letter where it has several columns.
+      label: the agent's name, with a letter where it has several columns, and `ELSEWHERE` if not measured here.
       variants: by suite, what was measured.
     """
 
@@ -51,6 +53,11 @@ class Entrant:
     @property
     def agent(self) -> str:
         return next(iter(self.variants.values())).agent
+
+    @property
+    def origin(self) -> str:
+        """Where its rows are from; "" for what was measured here."""
+        return next(iter(self.variants.values())).origin
 
     @property
     def is_trained(self) -> bool:
@@ -134,7 +141,7 @@ def told_apart(one: Entrant, other: Entrant) -> list[str]:
 
 def _units(rows: pd.DataFrame) -> tuple[pd.DataFrame, Codes]:
     """One line for all rows of a run with one comparison key and policy, and for each row the number of its line."""
-    names = [*COMPARISON_KEY, "run_id", *POLICY]
+    names = [*COMPARISON_KEY, "run_id", *POLICY, *([ORIGIN] if ORIGIN in rows else [])]
     codes = combined_codes([codes_of(rows[name]) for name in names])
     _, first, unit_of = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))  # in order of appearance
@@ -173,7 +180,8 @@ def _group_names(variants: Sequence[tuple[str, Variant]]) -> list[tuple[Any, ...
     conditions of training too, else each alone.
     """
     wide = [
-        tuple(tuple(variant.values(name)) for name in ("agent", "agent_version", *_WIDE)) for _, variant in variants
+        (variant.origin, *(tuple(variant.values(name)) for name in ("agent", "agent_version", *_WIDE)))
+        for _, variant in variants
     ]
     close = [
         (*name, *(tuple(variant.values(field)) for field in ("config_hash", "training")))
@@ -201,7 +209,8 @@ def _labelled(entrants: Sequence[Entrant]) -> list[Entrant]:
     for index, entrant in enumerate(entrants):
         same = [i for i, other in enumerate(entrants) if other.agent == entrant.agent]
         letter = letters(same.index(index))
-        labels.append(entrant.agent if len(same) == 1 else f"{entrant.agent} ({letter})")
+        label = entrant.agent if len(same) == 1 else f"{entrant.agent} ({letter})"
+        labels.append(label + ELSEWHERE if entrant.origin else label)
     return [replace(entrant, label=label) for entrant, label in zip(entrants, labels, strict=True)]
 
 

@@ -13,7 +13,13 @@ _FORMULA = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of a 
 # only where they begin a link.
 _MARKDOWN = re.compile(r"[\\`*|<>&~#@]|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
 
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"$^\dagger$"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+}
 _LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", '"': r"{\char34}", "'": r"{\char39}", "`": r"{\char96}"}
 _LATEX |= {"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "–": "--", "…": r"\ldots{}", "\xa0": "~"}
 _LATEX |= {character: "\\" + character for character in "&%$#_{}"}

@@ -357,7 +357,7 @@ def _board_notes(
     published: Iterable[str],
 ) -> Iterator[str]:
     for entrant in entrants:
-        if notes := entrant.notes():
+        if notes := [*([f"not measured here, but from {entrant.origin}"] if entrant.origin else []), *entrant.notes()]:
             yield f"{entrant.label}: {'; '.join(notes)}."
     lines = [(r.place.suite, s, e) for r in rankings for s, e in zip(r.standings, entrants, strict=True)]
     partial = dict.fromkeys(entrant.label for _, standing, entrant in lines if standing.status == PARTIAL)

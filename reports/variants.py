@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 Place = tuple[str, str]  # task, setting
 Policy = tuple[str, int | None]  # task, training seed
 Key = tuple[Any, ...]  # values of COMPARISON_KEY
+Run = tuple[str, str]  # its id, and where it is from
 
 SAMPLE = ("train_seed", "eval_seed", "episode")  # which sample of a cell a row is
+ORIGIN = "origin"  # a column that rows from elsewhere have: where they are from, "" for what was measured here
 POLICY = ("train_seed", "checkpoint")  # of a task: which policy acted, by its seed and by its parameters
 TASK_FIELDS = ("config_hash", "training", "train_frames", "action_repeat", "episode_frames")  # the same in its settings
 CELL_FIELDS = (  # may differ from cell to cell of one measurement; all others are the same throughout
@@ -44,12 +46,14 @@ class Variant:
       keys: the whole key of each cell.
       policies: the digest of the policy of each task and training seed.
       label: the agent's name, with a letter where the agent has several variants.
+      origin: where its rows are from; "" for what was measured here.
     """
 
     wide: Key
     keys: dict[Place, Key] = field(default_factory=dict)
     policies: dict[Policy, str] = field(default_factory=dict)
     label: str = ""
+    origin: str = ""
 
     @property
     def agent(self) -> str:
@@ -69,7 +73,9 @@ class Variant:
 
     def accepts(self, other: Variant) -> bool:
         """Whether other cells were measured alike: equal wherever they overlap, else at least settings in common."""
-        if other.wide != self.wide or not (agree(self.keys, other.keys) and agree(self.policies, other.policies)):
+        if (other.wide, other.origin) != (self.wide, self.origin) or not (
+            agree(self.keys, other.keys) and agree(self.policies, other.policies)
+        ):
             return False
         if not agree(self.by_task(*TASK_FIELDS), other.by_task(*TASK_FIELDS)):
             return False
@@ -96,18 +102,19 @@ def assign_variants(rows: pd.DataFrame) -> tuple[list[Variant], list[int]]:
     two policies (as after training anew); runs belong together if they agree wherever they overlap.
 
     Args:
-      rows: one line per episode, with at least the columns of the comparison key, `POLICY` and `run_id`.
+      rows: one line per episode, with at least the columns of the comparison key, `POLICY` and `run_id`; with `ORIGIN`
+        if some are from elsewhere.
 
     Returns:
       The variants, in the order in which they first appear, and for each line the index of its variant.
     """
     keys: list[Key] = list(rows[list(COMPARISON_KEY)].itertuples(index=False, name=None))
-    runs = rows["run_id"].tolist()
+    runs = list(zip(rows["run_id"], rows[ORIGIN] if ORIGIN in rows else [""] * len(rows), strict=True))
     policies = _policies(rows, keys)
     units: dict[tuple[Any, ...], Variant] = {}
     names = list(_unit_names(keys, runs, policies))
     for name, key, (policy, digest) in zip(names, keys, policies, strict=True):
-        unit = units.setdefault(name, Variant(wide=name[1]))
+        unit = units.setdefault(name, Variant(wide=name[1], origin=name[0][1]))
         unit.keys[_place(key)] = key
         unit.policies[policy] = digest
     variants: list[Variant] = []
@@ -115,7 +122,7 @@ def assign_variants(rows: pd.DataFrame) -> tuple[list[Variant], list[int]]:
     for name, unit in units.items():
         index[name] = next((i for i, variant in enumerate(variants) if variant.accepts(unit)), len(variants))
         if index[name] == len(variants):
-            variants.append(Variant(wide=unit.wide))
+            variants.append(Variant(wide=unit.wide, origin=unit.origin))
         variants[index[name]].take(unit)
     _label(variants)
     return variants, [index[name] for name in names]
@@ -132,7 +139,7 @@ def _policies(rows: pd.DataFrame, keys: list[Key]) -> list[tuple[Policy, str]]:
     return [((key[_AT["task"]], seed), str(d)) for key, seed, d in zip(keys, seeds, digests, strict=True)]
 
 
-def _unit_names(keys: list[Key], runs: list[str], policies: list[tuple[Policy, str]]) -> Iterator[tuple[Any, ...]]:
+def _unit_names(keys: list[Key], runs: list[Run], policies: list[tuple[Policy, str]]) -> Iterator[tuple[Any, ...]]:
     """Names the smallest set of rows known to belong together: of one run, and never two keys in one cell, two values
     of a task's field in one task, or two policies of one seed."""
     split = _split_fields(keys, runs)
@@ -145,7 +152,7 @@ def _unit_names(keys: list[Key], runs: list[str], policies: list[tuple[Policy, s
         yield (*name, digests.index(digest))
 
 
-def _split_fields(keys: list[Key], runs: list[str]) -> dict[str, list[int]]:
+def _split_fields(keys: list[Key], runs: list[Run]) -> dict[Run, list[int]]:
     """Of each run, the fields that differ inside one of its cells, or, if they are the task's, of its tasks."""
     of_task = [_AT[name] for name in TASK_FIELDS]
     there: dict[tuple[Any, ...], set[Key]] = {}
@@ -154,7 +161,7 @@ def _split_fields(keys: list[Key], runs: list[str]) -> dict[str, list[int]]:
         there.setdefault((run, key[_AT["task"]]), set()).add(
             tuple(key[i] if i in of_task else None for i in _AT.values())
         )
-    split: dict[str, set[int]] = {}
+    split: dict[Run, set[int]] = {}
     for (run, _), found in there.items():
         split.setdefault(run, set()).update(i for i in _AT.values() if len({key[i] for key in found}) > 1)
     return {run: sorted(fields) for run, fields in split.items()}
@@ -188,6 +195,8 @@ def differences(variants: list[Variant]) -> list[str]:
             continue
         told = ", ".join(f"{variant.label} {_told(variant, name, among)}" for variant in among)
         texts.append(f"{_NAMES.get(name, name)}: {told}")
+    if len({variant.origin for variant in variants}) > 1:
+        texts.append("origin: " + ", ".join(f"{v.label} {v.origin or 'measured here'}" for v in variants))
     return [*texts, *_policies_apart(variants)]
 
 

@@ -80,7 +80,7 @@ def _parse_line(line: bytes) -> Row:
 
 def write_parquet(rows: list[Row], path: Path) -> None:
     """Writes the rows to a temporary file and renames it, so that `path` is never half a file."""
-    data = _encode(rows)
+    data = encode_rows(rows)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
@@ -94,7 +94,7 @@ def write_parquet(rows: list[Row], path: Path) -> None:
         raise
 
 
-def _encode(rows: list[Row]) -> bytes:
+def encode_rows(rows: list[Row]) -> bytes:
     """A Parquet file whose metadata hold the digest of all its bytes but that digest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -139,13 +139,13 @@ def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     except FileNotFoundError:
         return []
     try:
-        return _decode(data)
+        return decode_rows(data)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
         on_damage(_damaged(f"{path} is not a file of rows", error))
         return []
 
 
-def _decode(data: bytes) -> list[Row]:
+def decode_rows(data: bytes) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
