@@ -101,6 +101,20 @@ class Agent(Policy, Protocol):
 
 
 @runtime_checkable
+class PreparedAgent(Agent, Protocol):
+    """An agent that learns from steps, and from demonstrations before its first: those that `Config.demos` asks for."""
+
+    def start(self, demos: DemoSet | None) -> Mapping[str, float]:
+        """Takes the demonstrations in; called once, before anything else of a new training. `save` keeps them."""
+
+    def prepare(self) -> bool:
+        """Learns a piece of what comes before the first step; False when there was nothing left to learn.
+
+        Called until then, with checkpoints in between: a piece is a second or so.
+        """
+
+
+@runtime_checkable
 class EpisodicAgent(Policy, Protocol):
     """An agent that learns from whole episodes (`AgentSpec.learns_from`), such as a policy gradient on batches of them.
 

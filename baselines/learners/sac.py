@@ -93,16 +93,7 @@ class SAC(OffPolicy):
 
     def make_encoder(self) -> Encoder:
         """Convolutions that actor and critic share."""
-        config, (channels, size, _) = self.config, self.pixel_shape
-        if size < (config.crop_size or 0):
-            raise ValueError(f"Pictures of {size} x {size} pixels are smaller than the crop of {config.crop_size}.")
-        return PixelEncoder(
-            channels,
-            config.crop_size or size,
-            config.num_shared_layers,
-            config.num_head_layers,
-            config.num_filters,
-        )
+        return PixelEncoder(*self._encoder_sizes())
 
     @staticmethod
     def fill_convolution(weight: Tensor, gain: float, generator: torch.Generator) -> None:
@@ -156,12 +147,11 @@ class SAC(OffPolicy):
     @torch.no_grad()
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:
         """Mean actions, or samples to explore; see `harness.agent.Policy`."""
-        pixels = pixels_of(observations)
-        shape = (len(pixels), self.action_dim)
+        shape = (len(pixels_of(observations)), self.action_dim)
         if explore and self.num_steps < self.config.num_exploration_steps:
             uniform = torch.rand(shape, generator=self.explore_rng, dtype=self.dtype) * 2.0 - 1.0
             return uniform.float().numpy()
-        mean, log_std = self.actor(self.encoder(self.see(pixels)))
+        mean, log_std = self.actor(self.encoder(self.see(observations)))
         if explore:
             noise = torch.randn(shape, generator=self.explore_rng, dtype=self.dtype).to(self.device)
             mean = mean + noise * log_std.exp()
@@ -173,7 +163,7 @@ class SAC(OffPolicy):
         if self.num_steps < config.num_exploration_steps or self.num_steps % config.update_every_steps:
             return {}
         metrics: dict[str, Tensor] = {}
-        for _ in range(1 if self.num_updates else config.num_catch_up_updates):
+        for _ in range(self.num_due):
             metrics = self._update_once()
         if self.turn % METRICS_EVERY:
             return {}
@@ -186,9 +176,17 @@ class SAC(OffPolicy):
         """Which of the steps at which updates happen this is; catching up happens all on one, as published."""
         return self.num_steps // self.config.update_every_steps
 
+    @property
+    def num_due(self) -> int:
+        """Updates at a step at which there are any."""
+        return 1 if self.num_updates else self.config.num_catch_up_updates
+
+    def gather(self, indices: np.ndarray) -> Batch:
+        """The transitions that the replay drew, as `update_batch` takes them."""
+        return self.replay.gather(indices, self.dtype, pin=self.device.type == "cuda")
+
     def _update_once(self) -> dict[str, Tensor]:
-        indices = self.replay.draw(self.config.batch_size)
-        batch = self.replay.gather(indices, self.dtype, pin=self.device.type == "cuda")
+        batch = self.gather(self.replay.draw(self.config.batch_size))
         return self.update_batch(batch.to(self.device), self.draw(self.config.batch_size))
 
     def draw(self, num: int) -> Draws:
@@ -206,8 +204,8 @@ class SAC(OffPolicy):
         Returns:
           Scalars to log, still on the device.
         """
-        clean = self.scale(self.augment(batch.observations, draws.view))
-        next_clean = self.scale(self.augment(batch.next_observations, draws.next_view))
+        clean = self.look(batch.observations, draws.view)
+        next_clean = self.look(batch.next_observations, draws.next_view)
         metrics = self._update_critic(clean, batch, self._target_values(next_clean, batch, draws), draws)
         if self.turn % self.config.actor_every_updates == 0:
             metrics |= self._update_actor(clean, draws)
@@ -223,9 +221,13 @@ class SAC(OffPolicy):
             return random_crop(pixels, offsets, self.config.crop_size)
         return random_shift(pixels, offsets, self.config.shift_pad) if self.config.shift_pad else pixels
 
-    def see(self, pixels: np.ndarray) -> Tensor:
-        """Pictures to act on: uint8 (B, C, H, W), cropped in the middle, to values in 0..1."""
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+    def look(self, observations: Tensor, offsets: Tensor) -> Tensor:
+        """What the encoder is shown of a batch: pictures, augmented at the offsets drawn, values in 0..1."""
+        return self.scale(self.augment(observations, offsets))
+
+    def see(self, observations: Observation) -> Tensor:
+        """What it is shown to act on: pictures uint8 (B, C, H, W), cropped in the middle, to values in 0..1."""
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels_of(observations))).to(self.device)
         return self.scale(tensor if self.config.crop_size is None else centre_crop(tensor, self.config.crop_size))
 
     def scale(self, pixels: Tensor) -> Tensor:
@@ -290,6 +292,14 @@ class SAC(OffPolicy):
         follow(self.target_encoder, self.encoder, config.encoder_target_rate)
 
     # Construction.
+
+    def _encoder_sizes(self) -> tuple[int, int, int, int, int]:
+        """What `PixelEncoder` takes."""
+        config, (channels, size, _) = self.config, self.pixel_shape
+        if size < (config.crop_size or 0):
+            raise ValueError(f"Pictures of {size} x {size} pixels are smaller than the crop of {config.crop_size}.")
+        layers = (config.num_shared_layers, config.num_head_layers)
+        return channels, config.crop_size or size, *layers, config.num_filters
 
     def _sizes(self) -> tuple[int, int, int, int]:
         """Of the representation, the projections, the hidden layers and the actions."""

@@ -43,11 +43,22 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """Representation (N, R) and action (N, A) to two values, (N, 1) each; the trunk is shared, the rest is not."""
+    """Representation (N, R) and action (N, A) to two values, (N, 1) each; the trunk is shared, the rest is not.
 
-    def __init__(self, representation_dim: int, feature_dim: int, hidden_dim: int, action_dim: int) -> None:
+    Args:
+      trunk: (N, R) to (N, feature_dim); `Trunk` if None.
+    """
+
+    def __init__(
+        self,
+        representation_dim: int,
+        feature_dim: int,
+        hidden_dim: int,
+        action_dim: int,
+        trunk: nn.Module | None = None,
+    ) -> None:
         super().__init__()
-        self.trunk = Trunk(representation_dim, feature_dim)
+        self.trunk = Trunk(representation_dim, feature_dim) if trunk is None else trunk
         self.q1 = mlp(feature_dim + action_dim, hidden_dim, 1)
         self.q2 = mlp(feature_dim + action_dim, hidden_dim, 1)
 

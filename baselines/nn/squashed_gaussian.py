@@ -18,13 +18,20 @@ class GaussianActor(nn.Module):
 
     Args:
       log_std: least and largest log standard deviation.
+      trunk: (N, R) to (N, feature_dim); `heads.Trunk` if None.
     """
 
     def __init__(
-        self, representation_dim: int, feature_dim: int, hidden_dim: int, action_dim: int, log_std: tuple[float, float]
+        self,
+        representation_dim: int,
+        feature_dim: int,
+        hidden_dim: int,
+        action_dim: int,
+        log_std: tuple[float, float],
+        trunk: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(representation_dim, feature_dim)
+        self.trunk = Trunk(representation_dim, feature_dim) if trunk is None else trunk
         self.policy = mlp(feature_dim, hidden_dim, 2 * action_dim)
         self._low, self._high = log_std
 

@@ -16,7 +16,6 @@ from harness.running.train import Trainer
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.demos import DemoSet
     from harness.environment import PixelEnv
 
 SNAPSHOTS = "collecting"  # folder of the policy that collects
@@ -68,15 +67,14 @@ class EpisodicTrainer(Trainer):
 
     Args:
       collect: plays the episodes of the numbers given with the policy in a folder, and returns them in that order.
-      demos: what the agent's configuration asks for.
       others: as of `Trainer`.
     """
 
     agent: EpisodicAgent  # type: ignore[assignment]
 
-    def __init__(self, *arguments: Any, collect: Collect, demos: DemoSet | None, **others: Any) -> None:
+    def __init__(self, *arguments: Any, collect: Collect, **others: Any) -> None:
         super().__init__(*arguments, **others)
-        self._collect, self._demos = collect, demos
+        self._collect = collect
 
     def _prepare(self) -> None:
         """Demonstrations first: they are learned from once, and remembered whenever a training goes on."""

@@ -110,22 +110,24 @@ def _train(job: TrainJob, agent: Any, env: PixelEnv, spec: TrainSpec, beats: Bea
     def on_progress(progress: Mapping[str, Any]) -> None:
         beats(("frames", progress.get("num_frames")))
 
+    demos = world.demos(job.folder / "demos", on_progress)
+    learned_from = {} if demos is None else {"demos": demos.identity}
     others: dict[str, Any] = {
+        "demos": demos,
         "make_curve_env": lambda: world.make_env(train_setting),
         "on_progress": on_progress,
         "on_pause": beats.pause,
     }
     if load_agent(world.agent_name).learns_from == "steps":
-        return Trainer(agent, env, spec, job.folder, **others).run(), {}
-    demos = world.demos(job.folder / "demos", on_progress)
+        return Trainer(agent, env, spec, job.folder, **others).run(), learned_from
     with WorkerPool(job.collectors) as pool:
 
         def collect(policy: Path, numbers: Sequence[int]) -> list[Collected]:
             beats.pause()  # the collectors may have to load first
             return _collect_all(pool, world, policy, numbers, on_progress)
 
-        trainer = EpisodicTrainer(agent, env, spec, job.folder, collect=collect, demos=demos, **others)
-        return trainer.run(), {} if demos is None else {"demos": demos.identity}
+        trainer = EpisodicTrainer(agent, env, spec, job.folder, collect=collect, **others)
+        return trainer.run(), learned_from
 
 
 def _collect_all(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.agent import Agent, Transition
+from harness.agent import Agent, PreparedAgent, Transition
 from harness.files import disk_errors, new_folder
 from harness.running.rollout import act, agent_errors, play_episode, start_episode
 from harness.running.train_log import TrainLog
 from harness.running.training_folder import check_checkpoint, newest_checkpoint, read_progress, write_progress
 
 if TYPE_CHECKING:
+    from harness.demos import DemoSet
     from harness.environment import PixelEnv
 
 
@@ -56,7 +57,10 @@ class Trainer:
 
     The folder holds `checkpoints/<frames>/` (the newest complete one counts), `train.jsonl` (one line per
     episode) and `tensorboard/`. Checkpoints are written between episodes only, so an environment needs no saving: an
-    episode is named by its number.
+    episode is named by its number. What an agent learns before its first step (`PreparedAgent`) is resumed as well.
+
+    Args:
+      demos: what the agent's configuration asks for.
     """
 
     def __init__(
@@ -66,12 +70,14 @@ class Trainer:
         spec: TrainSpec,
         folder: Path,
         *,
+        demos: DemoSet | None = None,
         make_curve_env: Callable[[], PixelEnv] | None = None,
         on_progress: Callable[[Mapping[str, Any]], None] = lambda progress: None,
         on_pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.agent, self.env, self.spec, self.folder = agent, env, spec, folder
         self.counters = Counters()
+        self._demos = demos
         self._make_curve_env = make_curve_env
         self._curve_env: PixelEnv | None = None
         self._on_progress, self._on_pause = on_progress, on_pause  # the latter before what may take long
@@ -89,11 +95,16 @@ class Trainer:
         self._log.open(self.counters.num_frames, self.counters.elapsed_sec)
         started = self._last_checkpoint = time.monotonic()
         earlier = self.counters.elapsed_sec
+
+        def tick() -> None:
+            self.counters.elapsed_sec = earlier + time.monotonic() - started
+
         try:
+            self._before_the_first_step(tick)
             while self.counters.num_frames < self.spec.train_frames:
                 self._curve()
                 scalars = self._advance()
-                self.counters.elapsed_sec = earlier + time.monotonic() - started
+                tick()
                 self._log.write(vars(self.counters), scalars)
                 self._checkpoint()
             self._curve()
@@ -104,8 +115,20 @@ class Trainer:
         return self.counters
 
     def _prepare(self) -> None:
-        """Whatever comes before the first episode."""
-        self._resume()
+        """Goes on from a checkpoint, or takes demonstrations in."""
+        if not self._resume() and isinstance(self.agent, PreparedAgent):
+            with agent_errors("start", "training, before the first step"):
+                self.agent.start(self._demos)
+
+    def _before_the_first_step(self, tick: Callable[[], None]) -> None:
+        """Lets the agent learn what it learns before it acts."""
+        if not isinstance(self.agent, PreparedAgent) or self.counters.num_steps:
+            return
+        with agent_errors("prepare", "training, before the first step"):
+            while self.agent.prepare():
+                self._on_progress({"num_frames": 0})
+                tick()
+                self._checkpoint()
 
     def _advance(self) -> dict[str, float]:
         """Plays and learns from one episode, which the budget may cut short; returns what is logged of it."""

@@ -76,7 +76,8 @@ class World:
 
     def demos(self, folder: Path, on_progress: Callable[[Any], None]) -> DemoSet | None:
         """The demonstrations the agent asks for, collected into a folder; what is there already is taken."""
-        request = load_agent(self.agent_name).config(**self.plan.config).demos()
+        agent = load_agent(self.agent_name)
+        request = agent.configure(self.plan.config).demos()
         if request is None:
             return None
         from harness.demos import collect_demos

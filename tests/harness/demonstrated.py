@@ -21,10 +21,18 @@ class Expert:
     def act(self, simulation: DotReach) -> np.ndarray:
         return np.clip(8 * (simulation._target - simulation._dot), -1, 1)
 
+    def sample(self, simulation: DotReach, rng: np.random.Generator) -> np.ndarray:
+        return self.act(simulation) + rng.normal(0.0, 0.3, 2)
+
 
 def expert(task: str, assets: Any) -> Expert:
     """The hook of `harness.demos`."""
     return Expert()
 
 
-SUITE = replace(DOTS, domain=__name__, protocol=replace(DOTS.protocol, image_size=12, episode_frames=40))
+SUITE = replace(
+    DOTS,
+    domain=__name__,
+    protocol=replace(DOTS.protocol, image_size=12, episode_frames=40),
+    demonstrators={"expert": dict.fromkeys(DOTS.tasks, "")},
+)
