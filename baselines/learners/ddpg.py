@@ -135,7 +135,15 @@ class DDPG(OffPolicy):
         """What the next observations are worth: (N, 1). Called without gradients."""
         clip = self.config.noise_clip
         next_action = noisy_action(self.actor(next_features), self.noise_std, draws.next_noise, clip)
-        return torch.minimum(*self.target(next_features, next_action))
+        return torch.minimum(*self.values_of("target", next_features, next_action, draws))
+
+    def values_of(self, use: str, features: Tensor, actions: Tensor, draws: Any) -> tuple[Tensor, Tensor]:
+        """Both critics' values, (N, 1) each.
+
+        Args:
+          use: what for: the "target", the loss of the "critic" or of the "actor".
+        """
+        return (self.target if use == "target" else self.critic)(features, actions)
 
     def critic_loss(self, values: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
         """The loss of critic and encoder, from the values (V * N, 1) of all views and what they should be (N, 1)."""
@@ -145,7 +153,7 @@ class DDPG(OffPolicy):
         """The loss of the actor, from the representations (V * N, R) of all views, detached, the clean one first."""
         clean = features[: len(draws.actor_noise)]
         action = noisy_action(self.actor(clean), self.noise_std, draws.actor_noise, self.config.noise_clip)
-        return -torch.minimum(*self.critic(clean, action)).mean()
+        return -torch.minimum(*self.values_of("actor", clean, action, draws)).mean()
 
     # The contract of `harness.agent.Agent`.
 
@@ -220,7 +228,7 @@ class DDPG(OffPolicy):
         with torch.no_grad():
             target = self.target_values(next_features, batch, draws)
         actions = batch.actions.repeat(len(features) // len(batch.actions), 1)
-        values = self.critic(features, actions)
+        values = self.values_of("critic", features, actions, draws)
         loss = self.critic_loss(values, target)
         self._step(loss, "critic", "encoder")
         return {"critic_loss": loss.detach(), "critic_value": values[0].detach().mean(), "target": target.mean()}

@@ -67,6 +67,44 @@ class Critic(nn.Module):
         return self.q1(joined), self.q2(joined)
 
 
+class NormalisedMLP(nn.Module):
+    """Two hidden layers with dropout, LayerNorm and ReLU, in this order.
+
+    Args:
+      dropout: share of units that are left out; the others are scaled up.
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(in_dim, hidden_dim), nn.Linear(hidden_dim, hidden_dim)])
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in self.layers)
+        self.last = nn.Linear(hidden_dim, out_dim)
+        self._scale = 1.0 / (1.0 - dropout)
+
+    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
+        """(N, in_dim) to (N, out_dim); `keep`, bool (2, N, hidden_dim), are the units that are not left out."""
+        for layer, norm, kept in zip(self.layers, self.norms, keep, strict=True):
+            x = torch.relu(norm(layer(x) * (kept * self._scale)))
+        return self.last(x)
+
+
+class NormalisedCritic(nn.Module):
+    """As `Critic`, with dropout and LayerNorm: XuGW-Kevin/DrM agents/drm_mw.py."""
+
+    def __init__(
+        self, representation_dim: int, feature_dim: int, hidden_dim: int, action_dim: int, *, dropout: float
+    ) -> None:
+        super().__init__()
+        self.trunk = Trunk(representation_dim, feature_dim)
+        self.q1 = NormalisedMLP(feature_dim + action_dim, hidden_dim, 1, dropout)
+        self.q2 = NormalisedMLP(feature_dim + action_dim, hidden_dim, 1, dropout)
+
+    def forward(self, representation: Tensor, action: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """Values of both; `keep`, bool (2, 2, N, hidden_dim): per critic and hidden layer, the units not left out."""
+        joined = torch.cat([self.trunk(representation), action], dim=-1)
+        return self.q1(joined, keep[0]), self.q2(joined, keep[1])
+
+
 def initialise(module: nn.Module, generator: torch.Generator, conv_init: ConvInit | None = None) -> None:
     """Orthogonal weights (gain 1 for Linear, sqrt(2) for Conv2d) and zero biases, in the order of the modules.
 
