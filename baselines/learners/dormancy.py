@@ -120,15 +120,17 @@ class Dormancy(DDPG):
         told = {"dormant_ratio": self.dormant_ratio, "noise_std": self.noise_std, "value_weight": self.value_weight}
         loss = self._value_loss(features, batch, draws)
         self._step(loss, "value")
-        return {"value_loss": loss.detach()} | {name: torch.tensor(value) for name, value in told.items()}
+        return {"value_loss": loss.detach()} | {
+            name: torch.tensor(value, dtype=torch.float64) for name, value in told.items()
+        }
 
     def _value_loss(self, features: Tensor, batch: Batch, draws: Any) -> Tensor:
         """Expectile regression of the value on the smaller of the critics'."""
         with torch.no_grad():
             wanted = torch.minimum(*self.values_of("value", features, batch.actions, draws))
         excess = self.value(features) - wanted
-        tau = self.config.expectile
-        return (torch.where(excess > 0, 1.0 - tau, tau) * excess.square()).mean()
+        tau, squares = self.config.expectile, excess.square()
+        return torch.where(excess > 0, (1.0 - tau) * squares, tau * squares).mean()
 
     def next_values(self, next_features: Tensor, draws: Any) -> Tensor:
         weight = self.value_weight

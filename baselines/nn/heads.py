@@ -76,15 +76,16 @@ class NormalisedMLP(nn.Module):
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(in_dim, hidden_dim), nn.Linear(hidden_dim, hidden_dim)])
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in self.layers)
+        self.hidden = nn.ModuleList(
+            nn.Sequential(nn.Linear(inputs, hidden_dim), nn.LayerNorm(hidden_dim)) for inputs in (in_dim, hidden_dim)
+        )
         self.last = nn.Linear(hidden_dim, out_dim)
         self._scale = 1.0 / (1.0 - dropout)
 
     def forward(self, x: Tensor, keep: Tensor) -> Tensor:
         """(N, in_dim) to (N, out_dim); `keep`, bool (2, N, hidden_dim), are the units that are not left out."""
-        for layer, norm, kept in zip(self.layers, self.norms, keep, strict=True):
-            x = torch.relu(norm(layer(x) * (kept * self._scale)))
+        for (layer, norm), kept in zip(self.hidden, keep, strict=True):
+            x = torch.relu(norm(layer(x) * kept * self._scale))
         return self.last(x)
 
 

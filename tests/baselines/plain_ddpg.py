@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections import defaultdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tests.baselines.plain import PlainActor, PlainCritic, clipped, grid_shift
 
@@ -90,18 +93,21 @@ class PlainDDPG:
 
     def next_value(self, h_next: Tensor, draws: Any, step: int) -> Tensor:
         a_next = clipped(self.actor(h_next), self.std(step), draws.next_noise, self.config.noise_clip)
-        return torch.min(*self.target(h_next, a_next))
+        return torch.min(*self.q(self.target, h_next, a_next, draws, "target"))
 
-    def critic_loss(self, h: list[Tensor], action: Tensor, y: Tensor) -> Tensor:
+    def q(self, critic: nn.Module, h: Tensor, action: Tensor, draws: Any, use: str) -> tuple[Tensor, Tensor]:
+        return critic(h, action)
+
+    def critic_loss(self, h: list[Tensor], action: Tensor, y: Tensor, draws: Any) -> Tensor:
         total = torch.zeros((), dtype=self.dtype)
         for view in h:
-            q1, q2 = self.critic(view, action)
+            q1, q2 = self.q(self.critic, view, action, draws, "critic")
             total = total + ((q1 - y).pow(2).mean() + (q2 - y).pow(2).mean()) / len(h)
         return total
 
     def actor_step(self, h: list[Tensor], draws: Any, step: int) -> dict[str, float]:
         action = clipped(self.actor(h[0]), self.std(step), draws.actor_noise, self.config.noise_clip)
-        loss = -torch.min(*self.critic(h[0], action)).mean()
+        loss = -torch.min(*self.q(self.critic, h[0], action, draws, "actor")).mean()
         self.adams["actor"].zero_grad()
         loss.backward()
         self.adams["actor"].step()
@@ -131,7 +137,7 @@ class PlainDDPG:
         told = self.between(seen[0], batch, draws, step)
         with torch.no_grad():
             y = batch.rewards + batch.discounts * self.next_value(h_next, draws, step)
-        loss = self.critic_loss(h, batch.actions, y)
+        loss = self.critic_loss(h, batch.actions, y, draws)
         self.adams["encoder"].zero_grad()
         self.adams["critic"].zero_grad()
         loss.backward()
@@ -159,3 +165,132 @@ class PlainSVEA(PlainDDPG):
 
     def views(self, obs: Tensor, draws: Any) -> list[Tensor]:
         return [obs, overlaid(obs, draws.overlay, self.config.overlay_weight)]
+
+
+class InPlaceActor(PlainActor):
+    """ReLUs write over what they are given, so that a hook on the layer before sees what they left."""
+
+    def __init__(self, r: int, f: int, h: int, a: int) -> None:
+        super().__init__(r, f, h, a)
+        self.policy[1].inplace = self.policy[3].inplace = True
+
+
+class DroppingMLP(nn.Module):
+    def __init__(self, inputs: int, h: int) -> None:
+        super().__init__()
+        self.l1, self.n1 = nn.Linear(inputs, h), nn.LayerNorm(h)
+        self.l2, self.n2 = nn.Linear(h, h), nn.LayerNorm(h)
+        self.l3 = nn.Linear(h, 1)
+
+    def forward(self, x: Tensor, keep: Tensor, p: float) -> Tensor:
+        x = F.relu(self.n1(self.l1(x) * keep[0].to(x.dtype) / (1 - p)))
+        x = F.relu(self.n2(self.l2(x) * keep[1].to(x.dtype) / (1 - p)))
+        return self.l3(x)
+
+
+class DroppingCritic(nn.Module):
+    def __init__(self, r: int, f: int, h: int, a: int, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.trunk = nn.Sequential(nn.Linear(r, f), nn.LayerNorm(f), nn.Tanh())
+        self.q1, self.q2 = DroppingMLP(f + a, h), DroppingMLP(f + a, h)
+
+    def forward(self, x: Tensor, action: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        joined = torch.cat([self.trunk(x), action], 1)
+        return self.q1(joined, keep[0], self.p), self.q2(joined, keep[1], self.p)
+
+
+class PlainValue(nn.Module):
+    def __init__(self, r: int, f: int, h: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(r, f), nn.LayerNorm(f), nn.Tanh())
+        self.v = nn.Sequential(nn.Linear(f, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.v(self.trunk(x))
+
+
+class PlainDrM(PlainDDPG):
+    """A value network, and a dormant ratio measured by hooks."""
+
+    def actor_of(self, learner: Any, *sizes: int) -> nn.Module:
+        return InPlaceActor(*sizes)
+
+    def critic_of(self, learner: Any, *sizes: int) -> nn.Module:
+        dropout = learner.config.critic_dropout
+        return PlainCritic(*sizes) if dropout is None else DroppingCritic(*sizes, dropout)
+
+    def more(self, learner: Any) -> None:
+        c = self.config
+        value = PlainValue(learner.encoder.representation_dim, c.feature_dim, c.hidden_dim).to(self.dtype)
+        self.value = copy_into(value, learner.value)
+        self.adams["value"] = torch.optim.Adam(self.value.parameters(), lr=c.learning_rate)
+        self.ratio, self.awaken_step = learner.dormant_ratio, learner.awaken_step
+
+    def parts(self) -> dict[str, list[Any]]:
+        return super().parts() | {"value": list(self.value.parameters())}
+
+    def trained(self) -> dict[str, list[Any]]:
+        return super().trained() | {"value": list(self.value.parameters())}
+
+    def q(self, critic: nn.Module, h: Tensor, action: Tensor, draws: Any, use: str) -> tuple[Tensor, Tensor]:
+        return critic(h, action) if self.config.critic_dropout is None else critic(h, action, draws.keep[use])
+
+    def std(self, step: int) -> float:
+        c = self.config
+        dormant = c.dormant_std / (1 + math.exp(-c.dormant_temperature * (self.ratio - c.dormant_target)))
+        if self.awaken_step is None or c.noise_type == "dormant":
+            return dormant
+        return max(dormant, super().std(step - self.awaken_step))
+
+    def weight(self) -> float:
+        c = self.config
+        if c.value_temperature is None:
+            return c.value_weight
+        return c.value_weight / (1 + math.exp(c.value_temperature * (self.ratio - c.dormant_target)))
+
+    def first(self, draws: Any, step: int) -> None:
+        c = self.config
+        if step % c.perturb_every_steps:
+            return
+        factor = min(max(c.perturb_min, 1 - c.perturb_rate * self.ratio), c.perturb_max)
+        for name in ("actor", "critic", "target", "encoder", "value"):
+            layers = [m for m in getattr(self, name).modules() if isinstance(m, nn.Linear)]
+            for layer, fresh in zip(layers, draws.fresh[name], strict=True):
+                layer.weight.data = layer.weight.data * factor + fresh * (1 - factor)
+                layer.bias.data = layer.bias.data * factor
+            self.adams["critic" if name == "target" else name].state = defaultdict(dict)
+
+    def measure(self, h: Tensor) -> float:
+        outputs: list[Tensor] = []
+        layers = [m for m in self.actor.modules() if isinstance(m, nn.Linear)]
+        handles = [layer.register_forward_hook(lambda _m, _i, out: outputs.append(out)) for layer in layers]
+        with torch.no_grad():
+            self.actor(h)
+        for handle in handles:
+            handle.remove()
+        dormant = total = 0
+        for output in outputs:
+            mean = output.abs().mean(0)
+            dormant += int((mean < mean.mean() * self.config.dormant_threshold).sum())
+            total += len(mean)
+        return dormant / total
+
+    def between(self, h: Tensor, batch: Any, draws: Any, step: int) -> dict[str, float]:
+        c = self.config
+        self.ratio = self.measure(h)
+        may = step > c.num_exploration_steps or not c.awaken_after_exploration
+        if self.awaken_step is None and may and self.ratio < c.dormant_target:
+            self.awaken_step = step
+        q = torch.min(*self.q(self.critic, h, batch.actions, draws, "value"))
+        error = self.value(h) - q
+        positive = (error > 0).to(self.dtype)
+        loss = (((1 - positive) * c.expectile + positive * (1 - c.expectile)) * error**2).mean()
+        self.adams["value"].zero_grad()
+        loss.backward()
+        self.adams["value"].step()
+        return {"value_loss": loss.item(), "dormant_ratio": self.ratio, "noise_std": self.std(step)}
+
+    def next_value(self, h_next: Tensor, draws: Any, step: int) -> Tensor:
+        weight = self.weight()
+        return weight * self.value(h_next) + (1 - weight) * super().next_value(h_next, draws, step)

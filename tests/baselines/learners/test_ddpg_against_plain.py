@@ -31,6 +31,12 @@ SMALL = {
 PLAIN: dict[str, tuple[type[plain_ddpg.PlainDDPG], dict[str, Any]]] = {  # case -> the other side, and settings
     "svea_overlay": (plain_ddpg.PlainSVEA, {}),
     "svea_overlay, a lighter overlay": (plain_ddpg.PlainSVEA, {"overlay_weight": 0.3}),
+    "drm": (plain_ddpg.PlainDrM, {"dormant_target": 0.5}),
+    "drm, never awake, perturbed at once": (plain_ddpg.PlainDrM, {"dormant_target": 0.05, "perturb_every_steps": 500}),
+    "drm, perturbed in between": (plain_ddpg.PlainDrM, {"dormant_target": 0.5, "perturb_every_steps": 1002}),
+    "drm, noise by the ratio alone": (plain_ddpg.PlainDrM, {"dormant_target": 0.5, "noise_type": "dormant"}),
+    "drm_metaworld": (plain_ddpg.PlainDrM, {"dormant_target": 0.5, "critic_dropout": 0.3}),
+    "drm_metaworld, perturbed": (plain_ddpg.PlainDrM, {"perturb_every_steps": 1002}),
 }
 every_case = pytest.mark.parametrize("case", PLAIN)
 
@@ -74,6 +80,9 @@ def test_updates_equal_the_plain_ones(case: str, first: int, num_updates: int) -
         assert_all_same(grads, wanted_grads, f"gradient of {name}")
         assert all(float(grad.abs().max()) > 0 for grad in grads), name
     assert_same_state(learner, plain)
+    if isinstance(plain, plain_ddpg.PlainDrM):
+        assert (learner.dormant_ratio, learner.awaken_step) == (plain.ratio, plain.awaken_step)
+        assert 0.0 < plain.ratio < 0.9
 
 
 @every_case
