@@ -1,7 +1,8 @@
 """DrM: DrQ-v2 that watches how much of its policy is dormant, and explores, resets and trusts its values by that.
 
 Xu, Zheng, Liang, Wang, Yuan, Ji, Luo, Liu, Yuan, Hua, Li, Ze, Daumé, Huang, Xu, "DrM: Mastering Visual Reinforcement
-Learning through Dormant Ratio Minimization", 2023; XuGW-Kevin/DrM@317116a agents/drm.py. Its variant for Metaworld (agents/drm_mw.py) is `drm_metaworld`.
+Learning through Dormant Ratio Minimization", 2023; XuGW-Kevin/DrM@317116a agents/drm.py. Its variant for Metaworld,
+agents/drm_mw.py, is the agent `drm_metaworld`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DrM as it is trained on Metaworld: critics with dropout and LayerNorm, a constant weight of predicted values.
 
-XuGW-Kevin/DrM@317116a agents/drm_mw.py, cfgs/agent/drm_mw.yaml and cfgs/task/metaworld.yaml. The schedules of n-step and
-discount that the latter speaks of are never applied: what their start is stays for the whole training.
+XuGW-Kevin/DrM@317116a agents/drm_mw.py, cfgs/agent/drm_mw.yaml and cfgs/task/metaworld.yaml. The schedules of n-step
+and discount that the latter speaks of are never applied: where they start is where they stay.
 """
 
 from __future__ import annotations
