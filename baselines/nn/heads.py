@@ -84,7 +84,8 @@ class NormalisedMLP(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor) -> Tensor:
         """(N, in_dim) to (N, out_dim); `keep`, bool (2, N, hidden_dim), are the units that are not left out."""
-        for (layer, norm), kept in zip(self.hidden, keep, strict=True):
+        for hidden, kept in zip(self.hidden, keep, strict=True):
+            layer, norm = hidden.children()
             x = torch.relu(norm(layer(x) * kept * self._scale))
         return self.last(x)
 
