@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ import typer
 from harness.errors import AgentError, UsageError, WorkError, unknown
 from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
-from harness.results.text import escaped
+from harness.results.text import escaped, json_escaped
 from harness.streams import abandon_output, prepare_streams
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ app.add_typer(assets_app, name="assets")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
 app.add_typer(demos_app, name="demos")
 
-SuiteOption = Annotated[str, typer.Option(help="A suite (harness list suites), or package.module:ATTRIBUTE.")]
-AgentOption = Annotated[str, typer.Option(help="An agent (harness list agents), or package.module:ATTRIBUTE.")]
+SUITE_HELP = "A suite (harness list suites), or package.module:ATTRIBUTE."
+AGENT_HELP = "An agent (harness list agents), or package.module:ATTRIBUTE."
+SuiteOption = Annotated[str, typer.Option(help=SUITE_HELP)]
+AgentOption = Annotated[str, typer.Option(help=AGENT_HELP)]
 TasksOption = Annotated[list[str] | None, typer.Option(help="A task of the suite; repeat for several. Default: all.")]
 SettingsOption = Annotated[
     list[str] | None,
@@ -83,8 +85,9 @@ ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast
 
 @app.command("run")
 def run_command(
-    suite: SuiteOption,
-    agent: AgentOption,
+    ctx: typer.Context,
+    suite: Annotated[list[str] | None, typer.Option(help=f"{SUITE_HELP} Repeat for several.")] = None,
+    agent: Annotated[list[str] | None, typer.Option(help=f"{AGENT_HELP} Repeat for several.")] = None,
     task: TasksOption = None,
     seeds: SeedsOption = None,
     preset: PresetOption = "quick",
@@ -100,37 +103,34 @@ def run_command(
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
     checkpoint_sec: PauseOption = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file with these options; those given win.")] = None,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print that file instead of running.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Of several runs: try failed cells again.")] = (
+        False
+    ),
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats."""
-    from harness.running.plan import RunOptions
-    from harness.running.planning import make_plan
+    """Train what is missing, evaluate what is missing, print the table. The same command resumes or repeats.
 
-    _check_pause(checkpoint_sec)
-    plan = make_plan(
-        RunOptions(
-            suite=suite,
-            agent=agent,
-            tasks=task or (),
-            seeds=seeds,
-            preset=preset,
-            frames=frames,
-            episodes=episodes,
-            checkpoint=checkpoint,
-            workers=workers,
-            threads=threads,
-            device=device,
-            settings=set_ or (),
-            shifts=shift or (),
-            profile=profile,
-            assets=assets,
-            runs=runs,
-        )
-    )
+    Several suites and agents are a campaign: a policy is trained once, evaluated in all of them.
+    """
+    from harness.running.campaign_planning import make_plans
+
+    asked = _asked(ctx)
+    if show_config:
+        _show_config(asked)
+        return
+    plans = make_plans(_run_options(asked), asked["suite"], asked["agent"])
     fmt = "json" if as_json else "terminal"
+    if len(plans) > 1:
+        _run_campaign(plans, asked, fmt)
+        return
+    if retry_failed:
+        raise UsageError("--retry-failed goes with several suites or agents; a single run tries again by itself.")
+    (plan,) = plans
     try:
-        _execute(plan, checkpoint_sec, quiet)
+        _execute(plan, asked["checkpoint_sec"], quiet)
     except (AgentError, WorkError):  # what was measured before is worth a look, whatever came then
         _show_what_there_is(plan, fmt)
         raise
@@ -236,6 +236,88 @@ def _check_picture(path: Path | None, suffixes: Sequence[str]) -> None:
     check_target(path)
 
 
+def _asked(ctx: typer.Context) -> dict[str, Any]:
+    """The options of `harness run` by name: those given, then the file's, then the defaults."""
+    from harness.running.campaign_file import read_campaign
+
+    asked = dict(ctx.params)
+    sources = {name: ctx.get_parameter_source(name) for name in asked}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+    if asked["config"] is not None:
+        asked |= {name: value for name, value in read_campaign(asked["config"]).items() if name not in given}
+    for name in ("suite", "agent"):
+        if not asked[name]:
+            raise UsageError(f"Missing option '--{name}', or --config with '{name}s' (harness list {name}s).")
+    _check_pause(asked["checkpoint_sec"])
+    asked["given"] = given
+    return asked
+
+
+def _run_options(asked: Mapping[str, Any]) -> Any:
+    """What holds for every suite and agent of a command."""
+    from harness.running.plan import RunOptions
+
+    names = ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads", "device")
+    return RunOptions(
+        suite="",
+        agent="",
+        tasks=asked["task"] or (),
+        settings=asked["set_"] or (),
+        shifts=asked["shift"] or (),
+        **{name: asked[name] for name in (*names, "profile", "assets", "runs")},
+    )
+
+
+def _show_config(asked: Mapping[str, Any]) -> None:
+    """Prints the file that stands for a command."""
+    from harness.running.campaign_file import show_campaign
+
+    defaults = {"preset": "quick", "device": "auto", "profile": "standard", "runs": Path("runs")}
+    typer.echo(
+        show_campaign({n: v for n, v in asked.items() if n in asked["given"] or n not in defaults or v != defaults[n]})
+    )
+
+
+def _run_campaign(plans: Sequence[Any], asked: Mapping[str, Any], fmt: str) -> None:
+    """Does the work of several runs and prints their tables; exits with 1 if a cell has failed."""
+    from harness.running.campaign import all_failures, run_campaign
+
+    for plan in () if asked["quiet"] else plans:
+        _announce(plan)
+    _caution({found.name: found for plan in plans for found in plan.found.values()}.values())
+    try:
+        failures = run_campaign(
+            plans,
+            checkpoint_sec=asked["checkpoint_sec"],
+            quiet=asked["quiet"],
+            before_work=lambda: _check_graphics(*plans),
+            retry_failed=asked["retry_failed"],
+            say=lambda text: None if asked["quiet"] else _say(text, err=True),
+        )
+    except KeyboardInterrupt:
+        _say("Interrupted; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    failed = all_failures(failures)
+    typer.echo(_campaign_tables(plans, failed, fmt))
+    if failed:
+        raise WorkError(f"{len(failed)} failed, the rest is measured; --retry-failed tries again: {failed[0]}")
+
+
+def _campaign_tables(plans: Sequence[Any], failed: Sequence[str], fmt: str) -> str:
+    """One table per suite, all its agents in it, and one over all suites."""
+    from harness.reports.overview import as_data, overview
+    from harness.reports.render import render
+    from harness.reports.sheets import show
+
+    suites = dict.fromkeys(plan.suite.name for plan in plans)
+    tables = {suite: _table([plan for plan in plans if plan.suite.name == suite]) for suite in suites}
+    sheet = overview(tables, failed)
+    if fmt != "json":
+        return "\n\n\n".join([*(render(table, fmt) for table in tables.values()), show([sheet], fmt)])
+    content = {"suites": {suite: json.loads(render(table, fmt)) for suite, table in tables.items()}}
+    return json_escaped(json.dumps({**content, "all": as_data(sheet), "failed": list(failed)}, indent=2))
+
+
 def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
     from harness.results.store import RowStore
@@ -262,9 +344,9 @@ def _show_what_there_is(plan: Any, fmt: str) -> None:
         typer.echo(_run_table(plan, fmt))
 
 
-def _check_graphics(plan: Any) -> None:
-    """Tries the off-screen GL, where the suite draws with one and the agent looks at it."""
-    if plan.suite.needs_graphics and plan.agent.observes == "pixels":
+def _check_graphics(*plans: Any) -> None:
+    """Tries the off-screen GL, where a suite draws with one and an agent looks at it."""
+    if any(plan.suite.needs_graphics and plan.agent.observes == "pixels" for plan in plans):
         from harness.rendering.doctor import require_graphics
 
         require_graphics()
@@ -288,39 +370,45 @@ def _caution(assets: Iterable[FoundAsset]) -> None:
 
 def _run_table(plan: Any, fmt: str) -> str:
     """The table of the cells this command asked for; a run may hold more."""
-    from harness.reports.filling import build_table
     from harness.reports.render import render
 
-    return render(build_table(_rows_of(plan), _expected(plan)), fmt)
+    return render(_table([plan]), fmt)
 
 
-def _rows_of(plan: Any) -> Any:
-    """Rows of a run; damage among those asked for has ended the command before any work, others are left out."""
+def _table(plans: Sequence[Any]) -> Any:
+    """The table of some agents' runs in one suite."""
+    from harness.reports.filling import build_table
+
+    return build_table(_rows_of(*plans), _expected(*plans))
+
+
+def _rows_of(*plans: Any) -> Any:
+    """Rows of runs; damage among those asked for has ended the command before any work, others are left out."""
     from harness.results.store import load_rows
 
-    there = [plan.folder] if plan.folder.exists() else []
+    there = [plan.folder for plan in plans if plan.folder.is_dir()]  # none: nothing was measured before the work failed
     return load_rows(*there, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
 
 
-def _expected(plan: Any) -> Any:
-    """What its table should hold."""
+def _expected(*plans: Any) -> Any:
+    """What the table of some agents' runs in one suite should hold."""
     from harness.reports.table import Expected
 
-    protocol = plan.suite.protocol
+    suite, protocol = plans[0].suite, plans[0].suite.protocol
     return Expected(
-        tasks=tuple(task.task for task in plan.tasks),
-        settings=plan.settings,
-        train_seeds=plan.seeds,
-        episodes=plan.episodes,
-        train_setting=plan.suite.train.name,
+        tasks=tuple(dict.fromkeys(task.task for plan in plans for task in plan.tasks)),
+        settings=plans[0].settings,
+        train_seeds=tuple(dict.fromkeys(seed for plan in plans for seed in plan.seeds)),
+        episodes=plans[0].episodes,
+        train_setting=suite.train.name,
         metric=protocol.metric,
-        published_suite=plan.suite.published_suite,
+        published_suite=suite.published_suite,
         protocol_frames=protocol.train_frames,
         protocol_episodes=protocol.eval_episodes,
         protocol_action_repeat=protocol.action_repeat,
-        protocol_episode_frames={task: protocol.for_task(task).episode_frames for task in plan.suite.all_tasks},
-        views=plan.suite.views,
-        published_note=plan.suite.published_note,
+        protocol_episode_frames={task: protocol.for_task(task).episode_frames for task in suite.all_tasks},
+        views=suite.views,
+        published_note=suite.published_note,
     )
 
 

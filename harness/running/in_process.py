@@ -14,6 +14,9 @@ from harness.running.workers import Event, Job
 class InProcess:
     """Stands for a `WorkerPool`: runs evaluation jobs one after the other, here."""
 
+    chunk: int | None = 1  # a finished episode is kept at once
+    keeps_rows = False
+
     def __init__(self) -> None:
         self._pending: list[Job] = []
         self._evaluator = Evaluator()
@@ -34,5 +37,9 @@ class InProcess:
     def __enter__(self) -> InProcess:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Lets go of the environment and the policy."""
         self._evaluator.close()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -12,6 +12,8 @@ from harness.files import disk_errors
 from harness.results.store import RowStore
 from harness.running.cells import Cell, missing_cells, open_cells
 from harness.running.evaluation import Failure
+from harness.running.failures import write_failures
+from harness.running.launchers import Launch, local
 from harness.running.plan import RunPlan
 from harness.running.policies import check_intact, load_policy_source
 from harness.running.record import RunRecord
@@ -28,6 +30,7 @@ def execute(
     quiet: bool = False,
     before_work: Callable[[], None] = lambda: None,
     on_failure: Callable[[Failure], None] | None = None,
+    launch: Launch = local,
 ) -> RowStore:
     """Does whatever of the plan is not done yet.
 
@@ -38,6 +41,7 @@ def execute(
       before_work: called once if anything is to be done, before it; what it raises ends the run as failed.
       on_failure: told at the end of every episode in which the policy failed, and the rest is measured; None: the first
         failure ends the run.
+      launch: starts the launcher that does the work.
     Returns:
       The run's rows.
     Raises:
@@ -49,17 +53,18 @@ def execute(
     if not cells:
         settle(plan, store)
         return store
-    with locked(plan.folder), _terminating():
+    with locked(plan.folder), terminating():
         cells = missing_cells(plan, store)
         check_folder(plan, cells)
         record = RunRecord(plan)
         record.write("running")
+        write_failures(plan.folder, [])  # a campaign's: they are tried again now
         failures: list[Failure] = []
         try:
             before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
             goes_on = None if on_failure is None else failures.append
-            Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run()
+            Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run(launch)
             close(plan, store, complete=not failures)
         except KeyboardInterrupt:
             record.try_to_write("interrupted")
@@ -116,7 +121,7 @@ def check_folder(plan: RunPlan, cells: list[Cell]) -> None:
 
 
 @contextlib.contextmanager
-def _terminating() -> Iterator[None]:
+def terminating() -> Iterator[None]:
     """A polite kill (a cluster's time limit, say) ends the run as an interrupt does: resumable, and at once."""
 
     def interrupt(*_: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.errors import WorkError
@@ -11,17 +11,19 @@ from harness.results.store import RowStore
 from harness.running.cells import Cell
 from harness.running.columns import cell_columns, training_facts
 from harness.running.evaluation import EvaluateJob, Failure
-from harness.running.in_process import InProcess
 from harness.running.jobs import TrainJob
+from harness.running.launchers import Launch, Launcher, local
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, load_policy_source
 from harness.running.progress import Progress
 from harness.running.run_folder import is_trained, policy_folder, train_folder
 from harness.running.training_folder import remove_leftovers
-from harness.running.workers import Event, Job, WorkerPool
+from harness.running.workers import Event, Job
 from harness.running.world import World
 
-CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
+
+class NoRowError(WorkError):
+    """An episode gave what is no valid row."""
 
 
 class Session:
@@ -34,6 +36,7 @@ class Session:
       checkpoint_sec: least time between two checkpoints of a training, seconds.
       quiet: no progress on standard error.
       on_failure: told of every episode in which the policy fails, and the work goes on; None: the first ends it.
+      progress: what is told how far it is; None for one of its own.
     """
 
     def __init__(
@@ -45,38 +48,54 @@ class Session:
         checkpoint_sec: float = 0.0,
         quiet: bool = False,
         on_failure: Callable[[Failure], None] | None = None,
+        progress: Any = None,
     ) -> None:
         self.plan, self.store, self.cells = plan, store, cells
         self._checkpoint_sec, self._on_failure = checkpoint_sec, on_failure
         self._left = {(c.plan.task, c.setting, c.train_seed): set(c.missing) for c in cells}
-        self._trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
+        self.trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
-        self._progress = Progress(
-            train_frames={key: frames[key[0]] for key in self._trainings},
+        self._progress = progress or Progress(
+            train_frames={key: frames[key[0]] for key in self.trainings},
             episodes=sum(len(cell.missing) for cell in cells),
             quiet=quiet,
         )
 
-    def run(self) -> None:
+    def run(self, launch: Launch = local) -> None:
         """Runs every job to its end."""
-        with self._progress, WorkerPool(self.plan.workers) if self.plan.workers else InProcess() as pool:
-            for key in self._trained_units():
-                if key in self._trainings:
-                    pool.submit(self._train_job(*key))
-                else:  # a kill may have come between the policy and the cleaning up
-                    remove_leftovers(train_folder(self.plan, *key))
-            for cell in self.cells:
-                if (cell.plan.task, cell.seed) not in self._trainings:
-                    self._submit_evaluation(pool, cell)
-            for event in pool.events():
-                self._handle(pool, event)
+        with self._progress, launch(self.plan.workers, False) as launcher:
+            self.begin(launcher)
+            for event in launcher.events():
+                self.handle(launcher, event)
+
+    def begin(self, launcher: Launcher, elsewhere: Collection[tuple[str, int]] = ()) -> None:
+        """Submits what can be done at once; `elsewhere`: trainings (task, seed) that another session does."""
+        for key in self._trained_units():
+            if key not in self.trainings:  # a kill may have come between the policy and the cleaning up
+                remove_leftovers(train_folder(self.plan, *key))
+            elif key not in elsewhere:
+                launcher.submit(self._train_job(*key))
+        for cell in self.cells:
+            if (cell.plan.task, cell.seed) not in self.trainings:
+                self._submit_evaluation(launcher, cell)
+
+    def trained(self, launcher: Launcher, key: tuple[str, int]) -> None:
+        """The policy of a task and seed is there: submits what waited for it."""
+        for cell in self.cells:
+            if (cell.plan.task, cell.seed) == key:
+                self._submit_evaluation(launcher, cell)
 
     def _trained_units(self) -> list[tuple[str, int]]:
         if not self.plan.trains:
             return []
         return list(dict.fromkeys((cell.plan.task, cell.seed) for cell in self.cells))
 
-    def _handle(self, pool: WorkerPool | InProcess, event: Event) -> None:
+    def handle(self, launcher: Launcher, event: Event) -> None:
+        """Takes in what one of its jobs said.
+
+        Raises:
+          NoRowError: if an episode gave no valid row.
+        """
         arguments = event.job.arguments
         if event.kind == "restarted":
             self._progress.note(f"A worker {event.payload}; its work is done again.")
@@ -87,9 +106,7 @@ class Session:
                     self._progress.trained(key, event.payload[1])
             else:
                 self._progress.training_done(key)
-                for cell in self.cells:
-                    if (cell.plan.task, cell.seed) == key:
-                        self._submit_evaluation(pool, cell)
+                self.trained(launcher, key)
         elif event.kind == "message" and event.payload[0] == "row":
             self._keep(event.payload[1])
         elif event.kind == "message" and event.payload[0] == "failure" and self._on_failure is not None:
@@ -105,7 +122,7 @@ class Session:
             try:
                 self.store.append(row)
             except (TypeError, ValueError) as error:
-                raise WorkError(
+                raise NoRowError(
                     f"Episode {row.episode} of {row.task}, {row.setting} gave no valid row: {error}"
                 ) from error
             self._left[key].remove(row.episode)
@@ -139,15 +156,15 @@ class Session:
             checkpoint_sec=self._checkpoint_sec,
             curve_every_frames=plan.preset.curve_every_frames,
             curve_episodes=plan.preset.curve_episodes,
-            collectors=max(1, plan.workers // len(self._trainings)),
+            collectors=max(1, plan.workers // len(self.trainings)),
         )
         return Job("harness.running.jobs:train", job, group=f"training of {task_name}, seed {seed}")
 
-    def _submit_evaluation(self, pool: WorkerPool | InProcess, cell: Cell) -> None:
+    def _submit_evaluation(self, launcher: Launcher, cell: Cell) -> None:
         plan = self.plan
         source = policy_of(plan, cell.plan.task, cell.seed)
         columns = cell_columns(plan, cell, source)
-        chunk = CHUNK if plan.workers else 1  # in this process a finished episode is kept at once
+        chunk = launcher.chunk or len(cell.missing)
         for first in range(0, len(cell.missing), chunk):
             job = EvaluateJob(
                 world=self._world(cell.plan, cell.seed),
@@ -159,7 +176,7 @@ class Session:
                 goes_on=self._on_failure is not None,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
-            pool.submit(Job("harness.running.evaluation:evaluate", job, group=group))
+            launcher.submit(Job("harness.running.evaluation:evaluate", job, group=group))
 
 
 def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:

@@ -18,13 +18,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from harness.errors import WorkError
+from harness.errors import HarnessError, WorkError
 from harness.running.messages import Place, own
 from harness.running.patience import Patience, Silence
 from harness.running.serving import LINE_LOST, serve
 from harness.search_path import starting_python
 
 PATIENCE = Patience()
+CHUNK = 5  # episodes a worker takes at once: few enough to balance, enough to use what it has loaded
 MAX_TRIES = 3  # a job whose worker died or hung this often is given up
 
 
@@ -42,7 +43,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What a job said: `kind` is "message" (from `report`), "done" (payload: the result) or "restarted"."""
+    """What a job said: `kind` is "message" (from `report`), "done" (payload: the result), "restarted", or, where the
+    launcher goes on past it, "failed" (payload: the error)."""
 
     job: Job
     kind: str
@@ -72,10 +74,14 @@ class WorkerPool:
     Args:
       num_workers: how many processes, at least 1.
       patience: how long a worker may say nothing before it is taken for stuck.
+      goes_on: past a job that fails, which is then an event; else its error ends `events`.
     """
 
     num_workers: int
     patience: Patience = PATIENCE
+    goes_on: bool = False
+    chunk: int | None = CHUNK
+    keeps_rows: bool = False
     _workers: list[_Worker] = field(default_factory=list)
     _pending: list[_Task] = field(default_factory=list)
 
@@ -155,19 +161,28 @@ class WorkerPool:
                 task = worker.task
                 if worker.silence:
                     worker.silence.heard(payload)
-                if kind == "error":
-                    raise payload
-                if kind == "done":
+                if kind in ("done", "error"):
                     worker.task = None
+                if kind == "error":
+                    yield self._failed(task, payload)
+                    continue
                 if isinstance(payload, Place):
                     task.place = payload.text
                 if kind == "done" or own(payload) is not None:
                     yield Event(task.job, kind, own(payload))
         except (EOFError, ConnectionResetError):
             worker.process.join(timeout=5)
-            if worker.process.exitcode == LINE_LOST:
-                raise WorkError(_LINE_LOST.format(_place(worker.task))) from None
+            if worker.process.exitcode == LINE_LOST and worker.task:
+                self._drop(worker)
+                yield self._failed(worker.task, WorkError(_LINE_LOST.format(_place(worker.task))))
+                return
             yield self._replace(worker, _death(worker.process.exitcode))
+
+    def _failed(self, task: _Task, error: HarnessError) -> Event:
+        """The event of a job that failed; raises the error unless the pool goes on."""
+        if not self.goes_on:
+            raise error
+        return Event(task.job, "failed", error)
 
     def _replace(self, worker: _Worker, why: str) -> Event:
         task = worker.task
@@ -176,7 +191,8 @@ class WorkerPool:
             raise WorkError(f"An idle worker {why}.")
         task.tries += 1
         if task.tries >= MAX_TRIES:
-            raise WorkError(f"Given up after {MAX_TRIES} tries: the worker of {_place(task)} {why}{_GUESS}.")
+            text = f"Given up after {MAX_TRIES} tries: the worker of {_place(task)} {why}{_GUESS}."
+            return self._failed(task, WorkError(text))
         self._pending.insert(0, task)
         return Event(task.job, "restarted", why)
 

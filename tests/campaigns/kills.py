@@ -5,6 +5,8 @@ same command is given again, and the run's folder must be that of a run that not
     python -m tests.campaigns.kills --kind full      instead: the disk is full from that change on
     python -m tests.campaigns.kills --kind EIO       instead: that change is refused
     python -m tests.campaigns.kills --every 7        every seventh alone
+    python -m tests.campaigns.kills --size 3         a run of two seeds and three times as many episodes
+    python -m tests.campaigns.kills --times 6        the same command, given again, is killed five more times
 
 Processes are forked from one that has imported all, so that a run takes a tenth of a second; they are processes all the
 same, with SIGKILL, pipes and locks as ever.
@@ -16,6 +18,7 @@ import argparse
 import importlib
 import multiprocessing
 import os
+import random
 import re
 import shutil
 import sys
@@ -23,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,7 @@ from tests.campaigns.folders import differences, snapshot
 
 COMMAND = (
     *("run", "--suite", "harness.testing:SUITE", "--agent", "tests.harness.learner:AGENT", "--device", "cpu"),
-    *("--task", "dot_reach", "--preset", "laptop", "--seeds", "0", "--frames", "150", "--episodes", "2"),
-    *("--workers", "1", "--checkpoint-sec", "0", "--quiet", "--json"),
+    *("--task", "dot_reach", "--preset", "laptop", "--workers", "1", "--checkpoint-sec", "0", "--quiet", "--json"),
 )
 ROLES = ("parent", "worker")
 KILLED = -9
@@ -52,6 +54,12 @@ IMPORTED = (
 )
 
 
+def command(size: int) -> list[str]:
+    """The arguments of a run; of size 1, one seed and a few episodes."""
+    seeds = "0" if size == 1 else "0-1"
+    return [*COMMAND, "--seeds", seeds, "--frames", str(150 * size), "--episodes", str(2 * size)]
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended: exit status (-9 for killed), standard output, standard error."""
@@ -64,8 +72,9 @@ class Ended:
 class Campaign:
     """Runs the command in folders of its own below `root`."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, size: int = 1, times: int = 1) -> None:
+        self._root, self._arguments, self._times = root, command(size), times
+        self.happened = 0
         self._prepare()
         self.changes = self._count()
         self.whole = snapshot(root / "whole")
@@ -77,6 +86,13 @@ class Campaign:
         first = self._command(folder, fault)
         problems = [] if fault.marker.exists() else ["the fault did not happen"]
         problems += list(_wrong_ending(fault, first))
+        self.happened += fault.marker.exists()
+        for later in _later(fault, self._times):
+            if self._is_finished(folder):
+                break
+            fault.marker.unlink(missing_ok=True)
+            problems += _wrong_ending(later, self._command(folder, later))
+            self.happened += fault.marker.exists()
         again = self._command(folder, None)
         if (again.status, again.err) != (0, "") or again.out != self.out:
             table = "the right" if again.out == self.out else "another"
@@ -88,6 +104,11 @@ class Campaign:
         numbers = [(role, number) for role in ROLES for number in range(1, self.changes[role] + 1)]
         for role, number in numbers[every // 2 :: every]:
             yield Fault(role, number, kind, self._root / "marker")
+
+    @staticmethod
+    def _is_finished(folder: Path) -> bool:
+        """Whether the run lacks nothing: it makes no more changes to be killed at."""
+        return any('"status": "finished"' in record.read_text() for record in folder.glob("runs/*/record.json"))
 
     def operation(self, fault: Fault) -> str:
         """What was to be done when the fault came."""
@@ -122,13 +143,13 @@ class Campaign:
         out, err = self._root / "out", self._root / "err"
         child = os.fork()
         if not child:
-            _become_command(folder, out, err, FaultyDisk(folder, fault, log))
+            _become_command(self._arguments, folder, out, err, FaultyDisk(folder, fault, log))
         _, status = os.waitpid(child, 0)
         _wait_for_session(child)
         return Ended(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text())
 
 
-def _become_command(folder: Path, out: Path, err: Path, disk: FaultyDisk) -> None:
+def _become_command(arguments: list[str], folder: Path, out: Path, err: Path, disk: FaultyDisk) -> None:
     """The life of the forked process."""
     from harness.cli import main
 
@@ -139,7 +160,7 @@ def _become_command(folder: Path, out: Path, err: Path, disk: FaultyDisk) -> Non
         for number, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        sys.argv = ["harness", *COMMAND]
+        sys.argv = ["harness", *arguments]
         disk.install()
         main()
     except SystemExit as stop:
@@ -162,10 +183,19 @@ def _wait_for_session(leader: int, patience_sec: float = 5.0) -> None:
     raise RuntimeError("a worker outlived the command that had started it")
 
 
+def _later(first: Fault, times: int) -> Iterator[Fault]:
+    """Faults of the same command, given again after a first: soon after it starts, so that it does not finish."""
+    for number in range(1, times):
+        chance = random.Random(f"{first.role} {first.number} {number}")
+        yield replace(first, role="parent", number=chance.randint(1, 10))
+
+
 def _wrong_ending(fault: Fault, ended: Ended) -> Iterator[str]:
     expected = (
         {KILLED} if fault.kind == "kill" and fault.role == "parent" else {0} if fault.kind == "kill" else {0, 1, 2}
     )
+    if fault.kind == "kill" and not fault.marker.exists():
+        expected = {0}  # it was done before the moment came
     if ended.status not in expected:
         yield f"the command ended with {ended}"
     if fault.kind != "kill" and (ended.status != 0) != bool(re.fullmatch(r"error: [^\n]+\n", ended.err)):
@@ -176,16 +206,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", default="kill", help="kill, full, or the name of an error such as EIO")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--size", type=int, default=1)
+    parser.add_argument("--times", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        campaign, wrong, suffered = Campaign(Path(root)), 0, Counter[str]()
+        campaign, wrong, suffered = Campaign(Path(root), options.size, options.times), 0, Counter[str]()
         for fault in campaign.faults(options.kind, options.every):
             suffered[fault.role] += 1
             if problems := campaign.suffer(fault):
                 wrong += 1
                 print(f"{fault.role} {fault.number} ({campaign.operation(fault)}): " + "; ".join(problems), flush=True)
     of = f"{dict(suffered)} of {dict(campaign.changes)} changes"
-    print(f"{options.kind}: {of}; {wrong} did not end as if nothing had been")
+    print(f"{options.kind}: {of}, {campaign.happened} in all; {wrong} did not end as if nothing had been")
     return 1 if wrong else 0
 
 

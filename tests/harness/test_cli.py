@@ -32,6 +32,11 @@ WRONG = {
     "agent without a colon": (("run", *DOTS, "--agent", "my.module"), "Unknown agent"),
     "agent that cannot act": (("run", *DOTS, "--agent", "harness.testing:SUITE"), "policy has act"),
     "no agent": (("run", *DOTS), "--agent"),
+    "a suite twice": ((*RUN, *DOTS), "is given twice"),
+    "an agent twice": ((*RUN, *SEEKER), "is given twice"),
+    "a checkpoint of several agents": ((*RUN, "--agent", "random", "--checkpoint", "."), "--agent names 2"),
+    "failures of one run": ((*RUN, "--retry-failed"), "a single run tries again by itself"),
+    "a file of options that is not there": ((*RUN, "--config", "nowhere.yaml"), "no file nowhere.yaml"),
     "task of another suite": ((*RUN, "--task", "walker_walk"), "Unknown task 'walker_walk'"),
     "seeds backwards": ((*RUN, "--seeds", "4-0"), "rising range"),
     "seeds as words": ((*RUN, "--seeds", "all"), "not 'all'"),
@@ -295,3 +300,35 @@ def test_damaged_rows_are_named_and_sound_ones_shown(harness: Callable[..., tupl
     assert (status, "dot_reach" in out) == (0, True)
     assert err.startswith(f"Left out: {damaged.resolve()} is not a file of rows")
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
+
+
+def test_a_command_is_printed_as_a_file_that_is_the_same_command(
+    harness: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    several = ("run", *DOTS, *SEEKER, "--agent", "zero", "--task", "dot_reach", "--episodes", "1", "--runs", "here")
+    status, out, err = harness(*several, "--show-config")
+    assert (status, err) == (0, "")
+    assert "runs: here\n" in out
+    (tmp_path / "table.yaml").write_text(out)
+    assert harness("run", "--config", "table.yaml", "--show-config") == (0, out, "")
+    assert not (tmp_path / "here").exists()
+    given, read = (harness(*words, "--quiet", "--json") for words in (several, ("run", "--config", "table.yaml")))
+    assert given == read
+    assert json.loads(given[1])["failed"] == []
+    assert len(list((tmp_path / "here").iterdir())) == 2
+    (tmp_path / "table.yaml").write_text(out + "colour: red\n")
+    status, _, err = harness("run", "--config", "table.yaml")
+    assert status == 2
+    assert "Unknown option 'colour'" in err
+    assert f"line {len(out.splitlines()) + 1}" in err
+
+
+def test_a_cell_that_fails_is_in_the_table_and_in_the_exit_status(
+    harness: Callable[..., tuple[int, str, str]],
+) -> None:
+    several = ("run", *DOTS, *SEEKER, "--agent", "harness.testing:RAISING", "--task", "dot_reach", "--episodes", "2")
+    status, out, err = harness(*several, "--seeds", "0", "--quiet")
+    assert status == 1
+    assert "2 failed, the rest is measured" in err
+    assert out.count("Failed: dots-raising-quick-") == 2
+    assert "dot_reach, backdrop, seed 0: dot_reach, backdrop: The agent raised" in out
