@@ -412,6 +412,25 @@ def _expected(*plans: Any) -> Any:
     )
 
 
+@app.command("status")
+def status_command(
+    runs: Annotated[Path, typer.Argument(help="A folder of runs, or a run's folder.")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far runs are: cells done, running, failed and left, and about how long the rest takes."""
+    from dataclasses import asdict
+
+    from harness.running.status import statuses, total
+
+    if not runs.is_dir():
+        raise UsageError(f"There is no folder {runs}.")
+    found = statuses(runs)
+    if as_json:
+        _show([{**asdict(run), "left": run.left} for run in found], True)
+        return
+    _show([*(run.shown() for run in found), *([total(found)] if len(found) > 1 else [])], False)
+
+
 @app.command("list")
 def list_command(
     kind: Annotated[str, typer.Argument(help="suites, tasks, agents, shifts, presets or published")],

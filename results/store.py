@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.row_files import (
+    count_rows,
     read_lines,
     read_parquet,
     to_line,
@@ -97,6 +98,16 @@ class RowStore:
     def episodes(self, task: str, setting: str, train_seed: int | None) -> set[int]:
         """Which episodes of a cell are stored."""
         return {row.episode for row in self._read((task, setting, train_seed))}
+
+    def count(self, task: str, setting: str, train_seed: int | None) -> int:
+        """How many episodes of a cell are stored, without reading them where they are in one file; for a quick look.
+
+        Raises:
+          CorruptRowsError: if a stored file is damaged.
+        """
+        if (path := self.complete_file(task, setting, train_seed)) is not None:
+            return count_rows(path)
+        return len(self.episodes(task, setting, train_seed))
 
     def is_complete(self, task: str, setting: str, train_seed: int | None) -> bool:
         """Whether the cell was completed and nothing was added since."""

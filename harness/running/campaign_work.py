@@ -47,6 +47,7 @@ class Part:
         failure = CellFailure(task=task, setting=setting, train_seed=train_seed, error=error)
         if failure not in self.failures:
             self.failures.append(failure)
+            self.failures.sort(key=CellFailure.place)  # whoever failed first
             write_failures(self.plan.folder, self.failures)
 
 

@@ -22,8 +22,11 @@ class CellFailure(Record):
 
     def concerns(self, cell: Cell) -> bool:
         """Whether the cell has no chance because of it."""
-        same = (self.task, self.train_seed) == (cell.plan.task, cell.train_seed)
-        return same and self.setting in (None, cell.setting)
+        return self.is_of(cell.plan.task, cell.setting, cell.train_seed)
+
+    def is_of(self, task: str, setting: str, train_seed: int | None) -> bool:
+        """The same of a cell by its names."""
+        return (self.task, self.train_seed) == (task, train_seed) and self.setting in (None, setting)
 
     def place(self) -> str:
         """Which cell, for people."""
