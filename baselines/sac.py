@@ -18,16 +18,12 @@ from harness.baselines.nn import shapes
 DMCGB = "nicklashansen/dmcontrol-generalization-benchmark@ff9c0aa"
 
 
-class Config(agent.Config):
-    """Settings of the SAC family; defaults from DMC-GB src/arguments.py.
+class HeadsConfig(agent.Config):
+    """Settings of the SAC family but for what makes a vector of pictures; defaults from DMC-GB src/arguments.py.
 
     A step is one decision of the agent, a frame is a step times the action repeat.
     """
 
-    num_shared_layers: int = Field(11, ge=1)  # convolutions that actor and critic share, the first with stride 2
-    num_head_layers: int = Field(0, ge=0)  # more of them behind, which other uses of the shared ones do not have
-    num_filters: int = Field(32, ge=1)
-    feature_dim: int = Field(100, ge=1)  # width of the projections of actor and critic
     hidden_dim: int = Field(1024, ge=1)
     learning_rate: float = Field(1e-3, gt=0.0)  # Adam, for critic (with the convolutions) and actor
     temperature_learning_rate: float = Field(1e-4, gt=0.0)
@@ -37,22 +33,14 @@ class Config(agent.Config):
     log_std_max: float = 2.0
     discount: float = Field(0.99, ge=0.0, le=1.0)
     batch_size: int = Field(128, ge=1)
-    target_rate: float = Field(0.01, gt=0.0, le=1.0)  # what the targets of Q1 and Q2 take of them,
-    encoder_target_rate: float = Field(0.05, gt=0.0, le=1.0)  # and those of convolutions and projection
+    target_rate: float = Field(0.01, gt=0.0, le=1.0)  # what the targets of Q1 and Q2 take of them
     num_exploration_steps: int = Field(1_000, ge=1)  # uniform actions, no update
     num_catch_up_updates: int = Field(1_000, ge=1)  # in a row when they are over
     update_every_steps: int = Field(1, ge=1)
     actor_every_updates: int = Field(2, ge=1)  # actor and temperature
     target_every_updates: int = Field(2, ge=1)
-    shift_pad: int = Field(0, ge=0)  # largest random shift, pixels
-    crop_size: int | None = Field(None, ge=1)  # pictures are cropped to this: at random in updates, else the middle
     replay_capacity: int | None = Field(None, ge=1)  # steps; None: all of the training
     bootstrap_terminal: bool = False  # as published, a true termination cuts the bootstrap; the time limit does not
-
-    @property
-    def min_image_size(self) -> int:
-        """A picture with a pixel left behind the last convolution, and no smaller than the crop."""
-        return max(shapes.smallest_picture(self.num_shared_layers + self.num_head_layers), self.crop_size or 1)
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Nothing is updated before the random actions are over."""
@@ -65,16 +53,37 @@ class Config(agent.Config):
         return None
 
     @model_validator(mode="after")
+    def _check_heads(self) -> HeadsConfig:
+        if self.log_std_min >= self.log_std_max:
+            raise ValueError(f"log_std_min {self.log_std_min} is not below log_std_max {self.log_std_max}")
+        if self.replay_capacity is not None and self.batch_size > self.replay_capacity:
+            raise ValueError(f"batch_size {self.batch_size} is more than replay_capacity {self.replay_capacity} holds")
+        return self
+
+
+class Config(HeadsConfig):
+    """Settings of agents of the family that learn convolutions."""
+
+    num_shared_layers: int = Field(11, ge=1)  # convolutions that actor and critic share, the first with stride 2
+    num_head_layers: int = Field(0, ge=0)  # more of them behind, which other uses of the shared ones do not have
+    num_filters: int = Field(32, ge=1)
+    feature_dim: int = Field(100, ge=1)  # width of the projections of actor and critic
+    encoder_target_rate: float = Field(0.05, gt=0.0, le=1.0)  # what targets of convolutions and projection take of them
+    shift_pad: int = Field(0, ge=0)  # largest random shift, pixels
+    crop_size: int | None = Field(None, ge=1)  # pictures are cropped to this: at random in updates, else the middle
+
+    @property
+    def min_image_size(self) -> int:
+        """A picture with a pixel left behind the last convolution, and no smaller than the crop."""
+        return max(shapes.smallest_picture(self.num_shared_layers + self.num_head_layers), self.crop_size or 1)
+
+    @model_validator(mode="after")
     def _check(self) -> Config:
         smallest = shapes.smallest_picture(self.num_shared_layers + self.num_head_layers)
         if self.crop_size is not None and self.crop_size < smallest:
             raise ValueError(f"crop_size {self.crop_size} is too small: its convolutions need {smallest} pixels")
         if self.crop_size is not None and self.shift_pad:
             raise ValueError("crop_size and shift_pad are two augmentations, and one is applied")
-        if self.log_std_min >= self.log_std_max:
-            raise ValueError(f"log_std_min {self.log_std_min} is not below log_std_max {self.log_std_max}")
-        if self.replay_capacity is not None and self.batch_size > self.replay_capacity:
-            raise ValueError(f"batch_size {self.batch_size} is more than replay_capacity {self.replay_capacity} holds")
         return self
 
 

@@ -22,7 +22,7 @@ from harness.baselines.nn.cnn import PixelEncoder
 from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Critic, delta_orthogonal_, initialise, view_losses
 from harness.baselines.nn.observations import pixels_of
-from harness.baselines.nn.replay import Batch
+from harness.baselines.nn.replay import PIXELS, Batch
 from harness.baselines.nn.squashed_gaussian import GaussianActor, Temperature
 from harness.baselines.nn.uniform_replay import UniformReplay
 from harness.baselines.sac import AGENT, Config
@@ -87,9 +87,15 @@ class SAC(OffPolicy):
             bootstrap_terminal=config.bootstrap_terminal,
             seed=self.replay_seed,
             folder=self.replay_folder,
+            frame_dtype=self.frame_dtype,
         )
 
     # What an agent of the family may do otherwise.
+
+    @property
+    def frame_dtype(self) -> np.dtype[Any]:
+        """Of what the replay keeps of a frame."""
+        return PIXELS
 
     def make_encoder(self) -> Encoder:
         """Convolutions that actor and critic share."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.baselines.nn.mobilenet import MobileNetV2, ShuffleNetV2
-from harness.baselines.nn.resnet import ResNet, initialise_randomly, load_weights, read_state
+from harness.baselines.nn.resnet import ResNet, group_statistics, initialise_randomly, load_weights, read_state
 from harness.errors import CorruptAssetError
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ class ImageFeatures(nn.Module):
 
     Args:
       name: one of `ARCHITECTURES`.
+      frame_statistics: whether a ResNet's BatchNorm takes the statistics of each picture instead of the stored ones.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, frame_statistics: bool = False) -> None:
         super().__init__()
+        self._frame_statistics = frame_statistics
         architecture = ARCHITECTURES[name]
         self.dim = architecture.dim
         self.network = architecture.make().requires_grad_(False).eval()
@@ -85,11 +87,12 @@ class ImageFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) to float32 (N, dim)."""
+        """uint8 (N, 3, H, W) to (N, dim), float32 as the network is."""
         size = pictures.shape[-1]
         crop = size * CROP_NUMERATOR // CROP_DENOMINATOR
         first = (size - crop) // 2
-        inner = pictures[..., first : first + crop, first : first + crop].float() / 255.0
+        inner = pictures[..., first : first + crop, first : first + crop].to(self.mean.dtype) / 255.0
         normalised = ((inner - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.network(normalised)
+        statistics = (group_statistics(len(pictures)),) if self._frame_statistics else ()
+        features: Tensor = self.network(normalised, *statistics)
         return features.mean((2, 3)) if features.ndim == 4 else features

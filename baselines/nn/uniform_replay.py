@@ -7,10 +7,11 @@ single frames: a stack and the one after it are four neighbouring frames, so a t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.baselines.nn.replay import Episode, Replay
+from harness.baselines.nn.replay import PIXELS, Episode, Replay
 
 
 class RunningEpisode(Episode):
@@ -33,7 +34,7 @@ class UniformReplay(Replay):
     Episodes are kept whole, and dropped once all of their transitions are older than that.
 
     Args:
-      frame_stack, capacity, discount, bootstrap_terminal, seed, folder: as `Replay` has them.
+      frame_stack, capacity, discount, bootstrap_terminal, seed, folder, frame_dtype: as `Replay` has them.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class UniformReplay(Replay):
         bootstrap_terminal: bool,
         seed: int,
         folder: Path | None = None,
+        frame_dtype: np.dtype[Any] = PIXELS,
     ) -> None:
         super().__init__(
             frame_stack=frame_stack,
@@ -54,6 +56,7 @@ class UniformReplay(Replay):
             bootstrap_terminal=bootstrap_terminal,
             seed=seed,
             folder=folder,
+            frame_dtype=frame_dtype,
         )
 
     def __len__(self) -> int:
