@@ -205,6 +205,10 @@ class Config(BaseModel):
         """What a reader of its numbers must know, for every row and below the table."""
         return ()
 
+    def evaluation_notes(self) -> tuple[str, ...]:
+        """The same of how a trained policy is evaluated (`evaluation_settings`), which training has no part in."""
+        return ()
+
 
 class Sizes(NamedTuple):
     """What sizes an agent's networks besides its settings."""

@@ -61,6 +61,7 @@ def cell_columns(plan: RunPlan, cell: Cell, source: PolicySource | None) -> dict
     found = [plan.found[name] for name in plan.suite.setting(cell.setting).assets]
     stand_ins = dict.fromkeys([*(asset.name for asset in found if asset.stand_in), *facts["stand_ins"]])
     seen = ["acts on states, not on pictures"] if plan.agent.observes == "states" else []
+    seen += plan.agent.configure(cell.plan.config).evaluation_notes()
     notes = dict.fromkeys([*seen, *(asset.note for asset in found if asset.note), *facts["notes"]])
     protocol = cell.plan.protocol
     return {

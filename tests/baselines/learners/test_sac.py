@@ -28,8 +28,8 @@ SMALL: dict[str, Any] = {
     "num_catch_up_updates": 3,
     "replay_capacity": 60,
 }
-NAMES = ("sac", "drq", "svea", "rad", "curl", "soda", "sgqn")
-OWN: dict[str, dict[str, Any]] = {"soda": {"auxiliary_batch_size": 6}}
+NAMES = ("sac", "drq", "svea", "rad", "curl", "soda", "sgqn", "pad")
+OWN: dict[str, dict[str, Any]] = {"soda": {"auxiliary_batch_size": 6}, "pad": {"num_head_layers": 1}}
 every_agent = pytest.mark.parametrize("name", NAMES)
 
 
@@ -64,6 +64,7 @@ PUBLISHED = {
     "rad": (2_671_928, 3_826_990, 6_403_814),
     "curl": (2_671_928, 3_826_990, 6_413_814),
     "soda": (2_671_928, 3_826_990, 7_845_814),
+    "pad": (2_671_928, 3_826_990, 9_104_632),
     "sgqn": (2_671_928, 3_826_990, 8_081_331 - 51_556),  # less a part that the published code makes and never uses
 }
 
@@ -91,9 +92,9 @@ def test_published_settings() -> None:
     assert (config.log_std_min, config.log_std_max) == (-10, 2)
     assert (config.num_exploration_steps, config.num_catch_up_updates, config.update_every_steps) == (1000, 1000, 1)
     assert (config.actor_every_updates, config.target_every_updates) == (2, 2)
-    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4, 0, 0, 0, 4]
-    assert [spec_of(name).config().crop_size for name in NAMES] == [None, None, None, 84, 84, 84, None]
-    assert [spec_of(name).image_size for name in NAMES] == [None, None, None, 100, 100, 100, None]
+    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4, 0, 0, 0, 4, 0]
+    assert [spec_of(name).config().crop_size for name in NAMES] == [None, None, None, 84, 84, 84, None, 84]
+    assert [spec_of(name).image_size for name in NAMES] == [None, None, None, 100, 100, 100, None, 100]
     assert (spec_of("svea").config().clean_weight, spec_of("svea").config().augmented_weight) == (0.5, 0.5)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.baselines import plain_auxiliary, plain_sac, plain_sgqn
+from tests.baselines import plain_auxiliary, plain_pad, plain_sac, plain_sgqn
 from tests.baselines.world import make_context, random_batch
 
 N = 4
@@ -29,6 +29,8 @@ PLAIN: dict[str, tuple[type[plain_sac.PlainSAC], dict[str, Any]]] = {  # case ->
     "curl": (plain_auxiliary.PlainCURL, {}),
     "curl, every second update": (plain_auxiliary.PlainCURL, {"auxiliary_every_updates": 2}),
     "soda": (plain_auxiliary.PlainSODA, {"auxiliary_batch_size": 6}),
+    "pad": (plain_pad.PlainPAD, {"num_shared_layers": 2, "num_head_layers": 2}),
+    "pad, no head": (plain_pad.PlainPAD, {"num_shared_layers": 3, "num_head_layers": 0}),
     "sgqn": (plain_sgqn.PlainSGQN, {}),
     "sgqn, other weights": (plain_sgqn.PlainSGQN, {"consistency_weight": 0.9, "saliency_quantile": 0.73}),
     "sgqn, no consistency": (plain_sgqn.PlainSGQN, {"consistency_weight": 0.0}),
