@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +41,8 @@ assets_app = typer.Typer(
 app.add_typer(assets_app, name="assets")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
 app.add_typer(demos_app, name="demos")
+baseline_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Frozen baselines of the regression gate.")
+app.add_typer(baseline_app, name="baseline")
 
 SUITE_HELP = "A suite (harness list suites), or package.module:ATTRIBUTE."
 AGENT_HELP = "An agent (harness list agents), or package.module:ATTRIBUTE."
@@ -665,6 +667,156 @@ def _check_suffix(path: Path, suffix: str) -> None:
         raise UsageError(f"--out takes a path that ends in {suffix}, not '{path}'.")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+
+
+@app.command("check")
+def check_command(
+    runs: Annotated[list[Path] | None, typer.Argument(help="The candidate: a run's folder, or files of rows.")] = None,
+    baseline: Annotated[
+        list[Path] | None, typer.Option(help="A run, or a file of harness baseline save; repeatable for runs.")
+    ] = None,
+    margin: Annotated[str, typer.Option(help="Accepted loss: 5% of the baseline's mean, or an amount.")] = "5%",
+    on: Annotated[str, typer.Option(help="return or success.")] = "return",
+    alpha: Annotated[float, typer.Option(help="Level of the tests.")] = 0.05,
+    noise: Annotated[str, typer.Option(help="What differs by chance: auto, episodes or seeds.")] = "auto",
+    across: Annotated[list[str] | None, typer.Option(help="Compare although this field differs; repeatable.")] = None,
+    suite: SuitesOption = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; repeatable.")] = None,
+    setting: Annotated[list[str] | None, typer.Option(help="Only this setting; repeatable.")] = None,
+    each_setting: Annotated[bool, typer.Option("--each-setting", help="One line per setting, not per task.")] = False,
+    inconclusive: Annotated[str, typer.Option(help="End with 0 (pass) or 1 (fail) where one cannot tell.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what a gate could see.")] = False,
+    episodes: Annotated[str | None, typer.Option(help="With --plan: per policy, such as 10,50.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="With --plan: trainings, such as 3,5,10.")] = None,
+    fmt: Annotated[str, typer.Option("--format", help="text, markdown, junit or json.")] = "text",
+    out: Annotated[Path | None, typer.Option(help="Write it there; standard output then has the text.")] = None,
+) -> None:
+    """Is a candidate worse than a baseline? Ends with 0: not worse, 1: worse, 3: cannot tell, 2: not comparable."""
+    from harness.reports.check_command import parse_counts
+    from harness.reports.gate import Question, check_question, parse_margin
+
+    with _never_a_verdict(), _input():
+        question = check_question(Question(parse_margin(margin), on, alpha, noise, tuple(across or ()), each_setting))
+        _check_gate_options(runs, baseline, inconclusive, plan, episodes or seeds, fmt, out)
+        named = {name: _named_suite(name) for name in suite or ()}
+        wanted = {"suite": [s.name if s else n for n, s in named.items()], "task": task or (), "setting": setting or ()}
+        sizes = parse_counts("episodes", episodes), parse_counts("seeds", seeds)
+        if plan:
+            status = _show_plan(baseline or [], wanted, question, sizes, fmt, out)
+        else:
+            status = _show_check(runs or [], baseline or [], wanted, question, inconclusive, fmt, out)
+    raise typer.Exit(status)
+
+
+def _check_gate_options(
+    runs: Any, baseline: Any, inconclusive: str, plan: bool, sizes: Any, fmt: str, out: Path | None
+) -> None:
+    from harness.files import check_target
+    from harness.reports.check_command import INCONCLUSIVE
+    from harness.reports.gate_text import FORMATS, PLAN_FORMATS
+
+    formats = PLAN_FORMATS if plan else FORMATS
+    if fmt not in formats:
+        raise unknown("format", fmt, formats)
+    if not baseline:
+        raise UsageError("Say what to compare with: --baseline RUN_OR_FILE.")
+    if bool(runs) == plan:
+        raise UsageError("--plan looks at the baseline alone: name no run." if plan else "Name the run to check.")
+    if sizes and not plan:
+        raise UsageError("--episodes and --seeds go with --plan only.")
+    if inconclusive not in INCONCLUSIVE or (inconclusive and plan):
+        raise UsageError(f"--inconclusive is pass or fail, and goes without --plan, not '{inconclusive}'.")
+    if out is not None:
+        if not out.parent.is_dir():
+            raise UsageError(f"There is no folder {out.parent} to write {out.name} into.")
+        check_target(out)
+
+
+def _show_check(
+    runs: list[Path], baseline: list[Path], wanted: Any, question: Any, inconclusive: str, fmt: str, out: Path | None
+) -> int:
+    import time
+
+    from harness.reports.check_command import exit_status, load_side
+    from harness.reports.gate import check
+    from harness.reports.gate_text import show_gate
+
+    _check_records([*runs, *baseline])
+    gate = check(load_side(runs, wanted), load_side(baseline, wanted), question)
+    status, now = exit_status(gate, inconclusive), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    _put(show_gate(gate, fmt, status=status, now=now), out, lambda: show_gate(gate, "text", status=status, now=now))
+    return status
+
+
+def _show_plan(
+    baseline: list[Path], wanted: Any, question: Any, sizes: tuple[list[int], list[int]], fmt: str, out: Path | None
+) -> int:
+    from harness.reports.check_command import load_side
+    from harness.reports.gate_plan import plan
+    from harness.reports.gate_text import show_plan
+
+    _check_records(baseline)
+    lines = plan(load_side(baseline, wanted), question, *sizes)
+    _put(show_plan(lines, fmt), out, lambda: show_plan(lines, "text"))
+    return 0
+
+
+def _put(text: str, out: Path | None, shown: Callable[[], str]) -> None:
+    """Writes into a file, and shows what a person reads; or shows all there is."""
+    from harness.files import write_text
+
+    if out is not None:
+        write_text(out, text + "\n")
+    typer.echo(text if out is None else shown())
+
+
+def _check_records(paths: Iterable[Path]) -> None:
+    """A run that is at work, or was stopped, is compared when it is done."""
+    from harness.running.record import RECORD_FILE, check_finished
+
+    for path in paths:
+        if path.is_dir():
+            for record in (path / RECORD_FILE, *path.glob(f"*/{RECORD_FILE}")):
+                check_finished(record)
+
+
+@contextlib.contextmanager
+def _never_a_verdict() -> Iterator[None]:
+    """Whatever else goes wrong in a gate has the status of wrong use: 1 would be taken for 'worse'."""
+    try:
+        yield
+    except (UsageError, CorruptRowsError, typer.Exit):
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader of our output has left
+        abandon_output()
+        raise typer.Exit(2) from None
+    except Exception as error:
+        told = in_one_sentence(error)
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        raise UsageError(
+            str(told or f"The gate failed, which is no verdict: {type(error).__name__}: {error}")
+        ) from error
+
+
+@baseline_app.command("save")
+def baseline_save(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a file of rows.")],
+    file: Annotated[Path, typer.Argument(help="The .json file to write.")],
+) -> None:
+    """Freeze the rows of a finished run into one file to compare with."""
+    from harness.files import check_target
+    from harness.reports.check_command import freeze
+
+    with _input():
+        if not file.parent.is_dir():
+            raise UsageError(f"There is no folder {file.parent} to write {file.name} into.")
+        check_target(file)
+        _check_records([run])
+        num_episodes = freeze([run], file)
+    _say(f"{file}: {num_episodes} episodes")
 
 
 @app.command("curves")

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -45,6 +46,30 @@ class _TaskName(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     task: str
+
+
+class _Status(BaseModel):
+    """What a record says of its run's state."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    run_id: str
+    status: str
+
+
+def check_finished(path: Path) -> None:
+    """Checks that a run is finished, as far as its record is there to say so.
+
+    Raises:
+      UsageError: if it is not, or the record is damaged.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = read_json(path, _Status)
+        if found.status != "finished":
+            raise UsageError(
+                f"Run {found.run_id} is {found.status}, and what it has measured so far is no verdict: the same "
+                f"harness run goes on with it."
+            )
 
 
 class RunRecord:
