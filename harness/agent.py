@@ -70,6 +70,21 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class Encodes(Protocol):
+    """A policy whose encoder can be looked at (`harness diagnose features`)."""
+
+    def feature_maps(self, observations: Observation) -> np.ndarray:
+        """What its encoder makes of observations when it acts without exploring.
+
+        Args:
+          observations: as `Policy.act` takes them.
+        Returns:
+          float32 (B, C, h, w): features where they lie in the picture, those of stacked pictures one behind the other;
+          features without a place are (B, C, 1, 1).
+        """
+
+
+@runtime_checkable
 class Agent(Policy, Protocol):
     """A policy that learns. It owns its memory (replay, demos, trajectories) and its random generators.
 

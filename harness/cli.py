@@ -39,6 +39,10 @@ assets_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Third-party files: what is there, get, check."
 )
 app.add_typer(assets_app, name="assets")
+diagnose_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What the papers' figures measure, of a run's policies."
+)
+app.add_typer(diagnose_app, name="diagnose")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
 app.add_typer(demos_app, name="demos")
 baseline_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Frozen baselines of the regression gate.")
@@ -225,14 +229,14 @@ def _ablation_table(variations: Any, fmt: str) -> tuple[str, Any]:
     return text, points
 
 
-def _check_picture(path: Path | None, suffixes: Sequence[str]) -> None:
-    """Refuses a picture that cannot be written, before any work."""
+def _check_picture(path: Path | None, suffixes: Sequence[str], option: str = "--out") -> None:
+    """Refuses a file that cannot be written, before any work."""
     from harness.files import check_target
 
     if path is None:
         return
     if path.suffix not in suffixes:
-        raise UsageError(f"--out takes a path that ends in {', '.join(suffixes)}, not '{path}'.")
+        raise UsageError(f"{option} takes a path that ends in {', '.join(suffixes)}, not '{path}'.")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
     check_target(path)
@@ -839,6 +843,76 @@ def curves_command(
 
     plot_curves(logs, path)
     _say(str(path))
+
+
+@diagnose_app.command("features")
+def diagnose_features(
+    run: Annotated[Path, typer.Argument(help="A run's folder, with trained policies.")],
+    task: TasksOption = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="Compare this setting with training; repeatable. Default: all.")
+    ] = None,
+    shift: ShiftsOption = None,
+    episodes: Annotated[int, typer.Option(help="Episodes per policy.")] = 5,
+    states: Annotated[int, typer.Option(help="States of an episode.")] = 10,
+    every: Annotated[int, typer.Option(help="Agent steps between two of them.")] = 10,
+    device: DeviceOption = "auto",
+    assets: AssetsOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The picture: PNG, PDF or SVG. Default: in the run's folder.")
+    ] = None,
+    rows: Annotated[Path | None, typer.Option(help="Also write the rows, as .csv or .json.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """How far the encoder's features move when only the looks of a state change (PIE-G, Figure 2)."""
+    from harness.running.features import Sampling, shifted_settings
+    from harness.running.finished_run import check_sees, plan_policies, read_facts
+
+    for name, value in (("episodes", episodes), ("states", states), ("every", every)):
+        if not 1 <= value <= PREVIEW_EPISODES:
+            raise UsageError(f"--{name} must be at least 1 and at most {PREVIEW_EPISODES}, not {value}.")
+    facts = read_facts(run)
+    check_sees(facts.agent.asked)
+    plan = plan_policies(run, facts, tasks=task or (), shifts=shift or (), device=device, assets=assets)
+    settings = shifted_settings(plan, setting or ())
+    _check_picture(out, (".png", ".pdf", ".svg"))
+    _check_picture(rows, (".csv", ".json"), option="--rows")
+    found = _look_at_features(plan, settings, Sampling(episodes, states, every), facts.run_id, quiet)
+    _show_features(found, out or run / "features.png", rows, as_json)
+
+
+def _look_at_features(plan: Any, settings: Sequence[str], sampling: Any, run_id: str, quiet: bool) -> list[Any]:
+    """Measures, and tells how far it is."""
+    from harness.running.features import measure_features
+    from harness.running.progress import Progress
+
+    _caution(plan.found.values())
+    _check_graphics(plan)
+    policies = sum(key[0] in {task.task for task in plan.tasks} for key in plan.policies)
+    total = policies * (1 + len(settings)) * sampling.episodes
+    try:
+        with Progress(train_frames={}, episodes=total, quiet=quiet) as progress:
+            done = progress.episode_done
+            return list(measure_features(plan, settings, sampling, run_id=run_id, on_episode=done))
+    except KeyboardInterrupt:
+        _say("Interrupted.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _show_features(found: Any, out: Path, rows: Path | None, as_json: bool) -> None:
+    from harness.files import disk_errors, write_text
+    from harness.reports.features import feature_sheet, plot_features
+    from harness.reports.sheets import show
+    from harness.results.feature_rows import as_csv
+    from harness.results.feature_rows import as_json as rows_as_json
+
+    typer.echo(rows_as_json(found) if as_json else show([feature_sheet(found)]))
+    if rows is not None:
+        write_text(rows, as_csv(found) if rows.suffix == ".csv" else rows_as_json(found) + "\n")
+    with disk_errors(str(out)):
+        plot_features(found, out)
+    _say(str(out), err=True)
 
 
 @app.command("doctor")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PANEL = (4.6, 3.6)  # inches
 MOST_COLUMNS = 3
+FEW = 8  # values that are all written at the axis
 DOTS_PER_INCH = 150
 # Without dates and the like, so that the same rows give the same file.
 METADATA: dict[str, dict[str, Any]] = {
@@ -61,7 +62,7 @@ def draw_panel(axes: Axes, points: Sequence[Point]) -> None:
         line = axes.plot([x for x, _ in there], [v.mean for _, v in there], "o-", label=_label(setting))[0]
         bars = [(x, v.low, v.high) for x, v in there if v.low is not None and v.high is not None]
         axes.vlines([b[0] for b in bars], [b[1] for b in bars], [b[2] for b in bars], color=line.get_color())
-    if not numeric:
+    if not numeric or len(places) <= FEW:
         axes.set_xticks(places, [_label(point.values[field]) for point in points])
     axes.set_xlabel(_label(field))
     axes.set_ylabel(f"{task}: {metric}" if task == MEAN else _label(f"{task}: {metric}"))

@@ -96,6 +96,10 @@ class DDPG(OffPolicy):
         """Representations to act on: uint8 (B, C, H, W) to (B, R)."""
         raise NotImplementedError
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        """What the encoder makes of pixels, as it acts: uint8 (B, C, H, W) to (B, F, h, w), see `Encoder.maps`."""
+        return self.encode(pixels, explore=False)[..., None, None]
+
     # What it may do otherwise.
 
     def make_actor(self) -> nn.Module:
@@ -155,7 +159,13 @@ class DDPG(OffPolicy):
         action = noisy_action(self.actor(clean), self.noise_std, draws.actor_noise, self.config.noise_clip)
         return -torch.minimum(*self.values_of("actor", clean, action, draws)).mean()
 
-    # The contract of `harness.agent.Agent`.
+    # The contract of `harness.agent.Agent`, and of `harness.agent.Encodes`.
+
+    @torch.no_grad()
+    def feature_maps(self, observations: Observation) -> np.ndarray:
+        """What the encoder makes of observations; see `harness.agent.Encodes`."""
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels_of(observations))).to(self.device)
+        return self.maps(tensor).float().cpu().numpy()
 
     @torch.no_grad()
     def act(self, observations: Observation, *, explore: bool) -> np.ndarray:

@@ -113,6 +113,11 @@ class PIEG(WithPictures, DDPG):
             return self.encoder(scaled, normalise)
         return self.acting(scaled)
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        if self._missing is not None:
+            raise self._missing
+        return self.encoder.maps(self._scale(pixels).sub_(0.5), self._acting_mode(len(pixels), explore=False))
+
     def draw(self, num: int) -> Draws:
         draws = super().draw(num)
         draws.overlay = self.draw_pictures(num)

@@ -84,6 +84,11 @@ class PVR(DDPG):
             raise self._missing
         return torch.from_numpy(self.tokens(pixels.cpu().numpy())).to(self.device, self.dtype)
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        if self._missing is not None:
+            raise self._missing
+        return torch.stack([self.encoder.maps(each.unflatten(0, (-1, 3))).flatten(0, 1) for each in pixels])
+
     def policy_facts(self) -> dict[str, Any]:
         return {"encoder_weights": self.weights}
 

@@ -52,6 +52,14 @@ class RRL(NaturalGradientAgent):
             return images
         return np.concatenate([images, self._felt(observations["proprio"])], axis=1)
 
+    def feature_maps(self, observations: Observation) -> np.ndarray:
+        """What the network makes of each camera's picture; see `harness.agent.Encodes`."""
+        if self._missing is not None:
+            raise self._missing
+        pictures = observations["pixels"] if isinstance(observations, dict) else observations
+        cameras = [torch.from_numpy(np.ascontiguousarray(each)).unflatten(0, (-1, 3)) for each in pictures]
+        return torch.stack([self.encoder.maps(each).flatten(0, 1) for each in cameras]).numpy()
+
     def demo_features(self, demos: DemoSet) -> list[np.ndarray]:
         """What the policy would have seen before each action of each demonstration, float32 (T, F) each."""
         found = []

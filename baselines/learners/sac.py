@@ -163,6 +163,11 @@ class SAC(OffPolicy):
             mean = mean + noise * log_std.exp()
         return torch.tanh(mean).float().cpu().numpy()
 
+    @torch.no_grad()
+    def feature_maps(self, observations: Observation) -> np.ndarray:
+        """What the convolutions make of observations; see `harness.agent.Encodes`."""
+        return self.encoder.maps(self.see(observations)).float().cpu().numpy()
+
     def update(self) -> dict[str, float]:
         """One gradient step every `update_every_steps` steps, and many when the random actions are over."""
         config = self.config

@@ -36,6 +36,9 @@ class Shifted(DDPG):
     def encode(self, pixels: Tensor, *, explore: bool) -> Tensor:
         return self.encoder(self.scale(pixels).sub_(0.5))
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        return self.encoder.maps(self.scale(pixels).sub_(0.5))
+
     def encode_views(self, views: Sequence[Tensor]) -> Tensor:
         """Views (N, C, H, W) with values in 0..1 to representations (V * N, R), one view after the other."""
         together = views[0] if len(views) == 1 else torch.cat(list(views))

@@ -80,6 +80,10 @@ class PixelEncoder(Encoder):
 
     def flatten(self, features: Tensor, relu: Activation = torch.relu_) -> Tensor:
         """What comes behind the shared convolutions: (N, F, h, w) to (N, R)."""
-        if len(self.head.convs):
-            features = self.head(relu(features), relu)
-        return features.flatten(1)
+        return self._behind(features, relu).flatten(1)
+
+    def maps(self, pixels: Tensor) -> Tensor:
+        return self._behind(self.shared(pixels), torch.relu_)
+
+    def _behind(self, features: Tensor, relu: Activation) -> Tensor:
+        return self.head(relu(features), relu) if len(self.head.convs) else features

@@ -13,6 +13,10 @@ class Encoder(nn.Module):
 
     representation_dim: int
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        """Features where they lie, (N, C, h, w), of what `forward` takes; those without a place are (N, R, 1, 1)."""
+        return self(pixels)[..., None, None]
+
 
 class ConvEncoder(Encoder):
     """DrQ-v2's four 3x3 convolutions, the first with stride 2, a ReLU after each, flattened.
@@ -37,6 +41,9 @@ class ConvEncoder(Encoder):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels)
+
+    def maps(self, pixels: Tensor) -> Tensor:
+        return self.layers[:-1](pixels)
 
 
 class FrozenResNetEncoder(Encoder):
@@ -96,3 +103,8 @@ class FrozenResNetEncoder(Encoder):
 
     def forward(self, pixels: Tensor, normalise: Normalise = running_statistics) -> Tensor:
         return self.projection(self.fused_features(pixels, normalise))
+
+    def maps(self, pixels: Tensor, normalise: Normalise = running_statistics) -> Tensor:
+        """What the frozen network makes of each frame, before differences and projection: (N, k * C, h, w)."""
+        frames = pixels.unflatten(1, (self.frame_stack, 3)).flatten(0, 1)
+        return self.frame_features(frames, normalise).unflatten(0, (-1, self.frame_stack)).flatten(1, 2)

@@ -40,6 +40,10 @@ class HybridEncoder(PixelEncoder):
         """Pixels with values in 0..1 and (N, P) to (N, R + P)."""
         return torch.cat([torch.relu(super().forward(seen.pixels)), seen.proprio], dim=1)
 
+    def maps(self, seen: Seen) -> Tensor:  # type: ignore[override]
+        """What the convolutions make of the pixels."""
+        return torch.relu(super().maps(seen.pixels))
+
 
 class HybridTrunk(nn.Sequential):
     """Linear and LayerNorm, without a tanh, of what convolutions give; proprioception is appended as it is.

@@ -88,6 +88,16 @@ class ImageFeatures(nn.Module):
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) to (N, dim), float32 as the network is."""
+        features = self._features(pictures)
+        return features.mean((2, 3)) if features.ndim == 4 else features
+
+    @torch.no_grad()
+    def maps(self, pictures: Tensor) -> Tensor:
+        """The same before the mean: (N, dim, h, w), or (N, dim, 1, 1) of a network that takes it itself."""
+        features = self._features(pictures)
+        return features if features.ndim == 4 else features[..., None, None]
+
+    def _features(self, pictures: Tensor) -> Tensor:
         size = pictures.shape[-1]
         crop = size * CROP_NUMERATOR // CROP_DENOMINATOR
         first = (size - crop) // 2
@@ -95,4 +105,4 @@ class ImageFeatures(nn.Module):
         normalised = ((inner - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         statistics = (group_statistics(len(pictures)),) if self._frame_statistics else ()
         features: Tensor = self.network(normalised, *statistics)
-        return features.mean((2, 3)) if features.ndim == 4 else features
+        return features

@@ -18,7 +18,18 @@ import pytest
 from pydantic import ValidationError
 
 from harness import baselines
-from harness.agent import Agent, AgentContext, AgentSpec, Config, EpisodicAgent, Phase, Policy, Sizes, Transition
+from harness.agent import (
+    Agent,
+    AgentContext,
+    AgentSpec,
+    Config,
+    Encodes,
+    EpisodicAgent,
+    Phase,
+    Policy,
+    Sizes,
+    Transition,
+)
 from harness.api import evaluate
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
@@ -313,6 +324,20 @@ def test_a_saved_policy_acts_the_same(name: str, tmp_path: Path) -> None:
         assert np.array_equal(*actions)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes <= {".json", ".safetensors", ".npy"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if AGENTS[name].learns and AGENTS[name].observes == "pixels"])
+def test_its_features_can_be_looked_at(name: str) -> None:
+    agent = make_agent(name)
+    begin(agent, 0)
+    assert isinstance(agent, Encodes)
+    seen = observations(name, 2)
+    maps = agent.feature_maps(seen)
+    assert (maps.dtype, maps.ndim, len(maps)) == (np.float32, 4, 2)
+    assert np.isfinite(maps).all()
+    assert np.ptp(maps) > 0
+    np.testing.assert_allclose(agent.feature_maps(seen[1:]), maps[1:], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(maps[0], maps[1])
 
 
 @every_learner
