@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +46,25 @@ class ConvEncoder(Encoder):
 
     def maps(self, pixels: Tensor) -> Tensor:
         return self.layers[:-1](pixels)
+
+
+class ProjectedConvEncoder(ConvEncoder):
+    """The same with a Linear behind: gemcollector/RL-ViGen algos/curl.py and sgqn.py.
+
+    Args:
+      channels, image_size: as of `ConvEncoder`.
+      representation_dim: width of the Linear.
+    """
+
+    def __init__(self, channels: int, image_size: int, representation_dim: int) -> None:
+        super().__init__(channels, image_size)
+        self.projection = nn.Linear(self.representation_dim, representation_dim)
+        self.representation_dim = representation_dim
+
+    def forward(self, pixels: Tensor, relu: Callable[[Tensor], Tensor] = torch.relu) -> Tensor:
+        for layer in self.layers:
+            pixels = relu(pixels) if isinstance(layer, nn.ReLU) else layer(pixels)
+        return self.projection(pixels)
 
 
 class FrozenResNetEncoder(Encoder):

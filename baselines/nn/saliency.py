@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.baselines.nn.cnn import PixelEncoder
+from harness.baselines.nn.encoders import ProjectedConvEncoder
 from harness.baselines.nn.heads import Critic
 
 
@@ -44,7 +45,7 @@ class GuidedReLU:
 
 
 def values_of(
-    encoder: PixelEncoder, critic: Critic, pixels: Tensor, actions: Tensor, relu: GuidedReLU
+    encoder: PixelEncoder | ProjectedConvEncoder, critic: Critic, pixels: Tensor, actions: Tensor, relu: GuidedReLU
 ) -> tuple[Tensor, Tensor]:
     """Both values, (N, 1) each; on the way to the first, every ReLU is the one given."""
     joined = torch.cat([critic.trunk(encoder(pixels, relu)), actions], dim=-1)

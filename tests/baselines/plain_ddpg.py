@@ -294,3 +294,142 @@ class PlainDrM(PlainDDPG):
     def next_value(self, h_next: Tensor, draws: Any, step: int) -> Tensor:
         weight = self.weight()
         return weight * self.value(h_next) + (1 - weight) * super().next_value(h_next, draws, step)
+
+
+class PlainSRM(PlainSVEA):
+    """A transform along colours, rows and columns, and a ring of frequencies set to zero."""
+
+    def views(self, obs: Tensor, draws: Any) -> list[Tensor]:
+        clean, strong = super().views(obs, draws)
+        if draws.band is None:
+            return [clean, strong]
+        low, high = draws.band
+        size = obs.shape[-1]
+        frames = strong.reshape(len(strong), -1, 3, size, size)
+        kept = torch.ones(size, size, dtype=self.dtype)
+        frequencies = [min(k, size - k) / size for k in range(size)]
+        for y, fy in enumerate(frequencies):
+            for x, fx in enumerate(frequencies):
+                if max(fx, fy) < high and not max(fx, fy) < low:
+                    kept[y, x] = 0
+        spectrum = torch.fft.fftn(frames, dim=(2, 3, 4)) * kept
+        masked = torch.fft.ifftn(spectrum, dim=(2, 3, 4)).real.float()
+        return [clean, masked.to(self.dtype).reshape(strong.shape)]
+
+
+class PlainProjected(PlainDDPG):
+    """A Linear behind the convolutions, and an Adam more."""
+
+    def encoder_of(self, learner: Any) -> nn.Module:
+        convs = four_convolutions(learner.pixel_shape[0])
+        projection = learner.encoder.projection
+        return nn.Sequential(*convs, nn.Linear(projection.in_features, projection.out_features))
+
+    def moved(self, learner: Any) -> list[nn.Parameter]:
+        raise NotImplementedError
+
+    def more(self, learner: Any) -> None:
+        c = self.config
+        self.second = self.moved(learner)
+        self.adams["auxiliary"] = torch.optim.Adam(
+            self.second, lr=c.auxiliary_learning_rate, betas=(c.auxiliary_beta1, 0.999)
+        )
+
+    def trained(self) -> dict[str, list[Any]]:
+        return super().trained() | {"auxiliary": self.second}
+
+
+class PlainCURL(PlainProjected):
+    """Keys from the same encoder; its own Adam moves it once more."""
+
+    def moved(self, learner: Any) -> list[nn.Parameter]:
+        self.w = nn.Parameter(learner.likeness.weight.detach().clone())
+        return [self.w]
+
+    def parts(self) -> dict[str, list[Any]]:
+        return super().parts() | {"likeness": [self.w]}
+
+    def before_polyak(self, batch: Any, draws: Any) -> dict[str, float]:
+        raw, pad = batch.observations.to(self.dtype), self.config.shift_pad
+        anchors = self.represent(grid_shift(raw, draws.anchor_shift, pad))
+        with torch.no_grad():
+            keys = self.represent(grid_shift(raw, draws.positive_shift, pad))
+        loss = torch.zeros((), dtype=self.dtype)
+        for i, anchor in enumerate(anchors):
+            logits = torch.stack([anchor @ self.w @ key for key in keys])
+            loss = loss + (torch.logsumexp(logits, 0) - logits[i]) / len(anchors)
+        self.adams["auxiliary"].zero_grad()
+        self.adams["encoder"].zero_grad()
+        loss.backward()
+        self.adams["auxiliary"].step()
+        self.adams["encoder"].step()
+        return {"auxiliary_loss": loss.item()}
+
+
+class PlainDecoder(nn.Module):
+    def __init__(self, inputs: int, channels: int, size: int) -> None:
+        super().__init__()
+        self.start = size // 4
+        self.first = nn.Linear(inputs, 32 * self.start**2)
+        self.convs = nn.ModuleList(
+            [nn.Conv2d(32, 128, 3, padding=1), nn.Conv2d(128, 64, 3, padding=1), nn.Conv2d(64, channels, 3, padding=1)]
+        )
+
+    def forward(self, h: Tensor, action: Tensor) -> Tensor:
+        x = F.relu(self.first(torch.cat([h, action], 1)).view(-1, 32, self.start, self.start))
+        x = F.relu(nn.UpsamplingNearest2d(scale_factor=2)(self.convs[0](x)))
+        x = F.relu(nn.UpsamplingNearest2d(scale_factor=2)(self.convs[1](x)))
+        return self.convs[2](x)
+
+
+class PlainSGQN(PlainProjected):
+    """Guided backpropagation by hooks on the modules; masks pixel by pixel."""
+
+    def moved(self, learner: Any) -> list[nn.Parameter]:
+        channels, size, _ = learner.pixel_shape
+        inputs = learner.encoder.representation_dim + learner.action_dim
+        self.decoder = copy_into(PlainDecoder(inputs, channels, size).to(self.dtype), learner.decoder)
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    def parts(self) -> dict[str, list[Any]]:
+        return super().parts() | {"decoder": list(self.decoder.parameters())}
+
+    def mask(self, obs: Tensor) -> Tensor:
+        relus = [m for net in (self.encoder, self.critic.q1) for m in net.modules() if isinstance(m, nn.ReLU)]
+        handles = [relu.register_full_backward_hook(lambda _m, into, _o: (into[0].clamp(min=0),)) for relu in relus]
+        pixels = obs.clone().requires_grad_()
+        q1, _ = self.critic(self.represent(pixels), self.batch.actions)
+        gradient = torch.autograd.grad(q1.sum(), pixels)[0]
+        for handle in handles:
+            handle.remove()
+        mask = torch.zeros_like(obs)
+        for n in range(len(obs)):
+            for c in range(0, obs.shape[1], 3):
+                size = gradient[n, c : c + 3].abs().max(0).values
+                line = size.flatten().sort().values
+                place = self.config.saliency_quantile * (len(line) - 1)
+                below = int(place)
+                threshold = line[below] + (place - below) * (line[min(below + 1, len(line) - 1)] - line[below])
+                mask[n, c : c + 3] = (size >= threshold).to(self.dtype)
+        return mask
+
+    def views(self, obs: Tensor, draws: Any) -> list[Tensor]:
+        mask = self.mask(obs)
+        fill = obs.min() + (obs.max() - obs.min()) * draws.fill
+        return [obs, obs * mask + fill * (1 - mask)]
+
+    def critic_loss(self, h: list[Tensor], action: Tensor, y: Tensor, draws: Any) -> Tensor:
+        q1, q2 = self.critic(h[0], action)
+        m1, m2 = self.critic(h[1], action)
+        loss = (q1 - y).pow(2).mean() + (q2 - y).pow(2).mean()
+        return loss + self.config.consistency_weight * ((q1 - m1).pow(2).mean() + (q2 - m2).pow(2).mean())
+
+    def after_polyak(self, obs: Tensor, batch: Any, draws: Any) -> dict[str, float]:
+        mask = self.mask(obs)
+        seen = overlaid(obs, draws.overlay, self.config.overlay_weight)
+        logits = self.decoder(self.represent(seen), batch.actions)
+        loss = -(mask * F.logsigmoid(logits) + (1 - mask) * F.logsigmoid(-logits)).mean()
+        self.adams["auxiliary"].zero_grad()
+        loss.backward()
+        self.adams["auxiliary"].step()
+        return {"auxiliary_loss": loss.item()}

@@ -31,6 +31,10 @@ SMALL = {
 PLAIN: dict[str, tuple[type[plain_ddpg.PlainDDPG], dict[str, Any]]] = {  # case -> the other side, and settings
     "svea_overlay": (plain_ddpg.PlainSVEA, {}),
     "svea_overlay, a lighter overlay": (plain_ddpg.PlainSVEA, {"overlay_weight": 0.3}),
+    "srm": (plain_ddpg.PlainSRM, {"masking_probability": 1.0, "band_start_max": 0.2, "band_width_max": 0.4}),
+    "srm, nothing masked": (plain_ddpg.PlainSRM, {"masking_probability": 0.0}),
+    "curl_vigen": (plain_ddpg.PlainCURL, {"representation_dim": 24, "auxiliary_learning_rate": 3e-3}),
+    "sgqn_vigen": (plain_ddpg.PlainSGQN, {"representation_dim": 24, "auxiliary_learning_rate": 3e-3}),
     "drm": (plain_ddpg.PlainDrM, {"dormant_target": 0.5}),
     "drm, never awake, perturbed at once": (plain_ddpg.PlainDrM, {"dormant_target": 0.05, "perturb_every_steps": 500}),
     "drm, perturbed in between": (plain_ddpg.PlainDrM, {"dormant_target": 0.5, "perturb_every_steps": 1002}),
