@@ -13,8 +13,8 @@ from harness.agent import AgentSpec, Sizes
 from harness.baselines.nn import shapes
 
 
-class Config(agent.Config):
-    """Settings of the DDPG family; defaults from facebookresearch/drqv2 cfgs/config.yaml.
+class ReplayConfig(agent.Config):
+    """What agents share that learn from whole episodes in a replay; defaults from facebookresearch/drqv2 cfgs/config.yaml.
 
     A step is one decision of the agent, a frame is a step times the action repeat.
     """
@@ -29,10 +29,6 @@ class Config(agent.Config):
     num_seed_frames: int = Field(4_000, ge=0)  # gathered before the first update
     num_exploration_steps: int = Field(2_000, ge=0)  # uniform actions
     update_every_steps: int = Field(2, ge=1)
-    noise_start: float = Field(1.0, ge=0.0)  # standard deviation of exploration noise at step 0
-    noise_end: float = Field(0.1, ge=0.0)
-    noise_steps: int = Field(100_000, ge=1)  # until noise_end, linearly
-    noise_clip: float = Field(0.3, gt=0.0)  # of the noise in updates; exploration does not clip
     shift_pad: int = Field(4, ge=0)  # largest random shift, pixels
     replay_capacity: int = Field(1_000_000, ge=1)  # steps
     bootstrap_terminal: bool = True  # as published: the bootstrap is not cut at a true termination either
@@ -49,10 +45,19 @@ class Config(agent.Config):
         return None
 
     @model_validator(mode="after")
-    def _check(self) -> Config:
+    def _check(self) -> ReplayConfig:
         if self.replay_capacity < self.n_step:
             raise ValueError(f"replay_capacity {self.replay_capacity} holds less than n_step {self.n_step} steps")
         return self
+
+
+class Config(ReplayConfig):
+    """Settings of the DDPG family: exploration by noise around a deterministic policy."""
+
+    noise_start: float = Field(1.0, ge=0.0)  # standard deviation of exploration noise at step 0
+    noise_end: float = Field(0.1, ge=0.0)
+    noise_steps: int = Field(100_000, ge=1)  # until noise_end, linearly
+    noise_clip: float = Field(0.3, gt=0.0)  # of the noise in updates; exploration does not clip
 
 
 MEDIUM = {"noise_steps": 500_000}  # the schedule of tasks of medium difficulty
@@ -104,7 +109,7 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
     return 4 * (shapes.num_bytes(tensors(config, sizes)) + critic) + critic + batch_bytes(config, sizes)
 
 
-def batch_bytes(config: Config, sizes: Sizes) -> int:
+def batch_bytes(config: ReplayConfig, sizes: Sizes) -> int:
     """Bytes of a batch: pictures before and after as they are stored, one of them padded, and one as floats."""
     channels, height, width = sizes.pixels
     border = 2 * config.shift_pad

@@ -1,7 +1,8 @@
 """SGQN as RL-ViGen has it: DrQ-v2 whose critic is consistent under, and whose encoder predicts, what it looks at.
 
 Bertoin, Zouitine, Zouitine, Rachelson, "Look where you look! Saliency-guided Q-networks for generalization in visual
-Reinforcement Learning", 2022; gemcollector/RL-ViGen@90d8b8c algos/sgqn.py. The authors' own, on SAC, is the agent `sgqn`.
+Reinforcement Learning", 2022; gemcollector/RL-ViGen@90d8b8c algos/sgqn.py. The authors' own, on SAC, is the agent
+`sgqn`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ one step of the update (`target_values`, `critic_loss`, `actor_loss`) or learn s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ class DDPG(OffPolicy):
       encoder: trained parts have `requires_grad`; has `representation_dim`.
       dtype: float32; tests also use float64.
     """
+
+    IN_DOUBLE: ClassVar[tuple[str, ...]] = ()  # modules that stay in float64 whatever the others are
 
     config: Config
 
@@ -109,6 +111,11 @@ class DDPG(OffPolicy):
     def make_critic(self) -> nn.Module:
         """Both values on top of the encoder."""
         return Critic(*self.sizes)
+
+    def choose(self, features: Tensor, noise: Tensor | None) -> Tensor:
+        """Actions (B, A) from representations: the best ones, or with standard normal draws to explore."""
+        mean = self.actor(features)
+        return mean if noise is None else noisy_action(mean, self.noise_std, noise)
 
     def make_auxiliary(self) -> None:
         """Makes what is learned beside; `TRAINING_MODULES` names it and `initialise_auxiliary` draws it."""
@@ -178,10 +185,8 @@ class DDPG(OffPolicy):
             uniform = torch.rand(shape, generator=self.explore_rng, dtype=self.dtype) * 2.0 - 1.0
             return uniform.float().numpy()
         tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
-        action = self.actor(self.encode(tensor, explore=explore))
-        if noise is not None:
-            action = noisy_action(action, self.noise_std, noise.to(self.device))
-        return action.float().cpu().numpy()
+        noise = None if noise is None else noise.to(self.device)
+        return self.choose(self.encode(tensor, explore=explore), noise).float().cpu().numpy()
 
     def update(self) -> dict[str, float]:
         """One gradient step every `update_every_steps` steps, once the seed frames are gathered."""
@@ -283,7 +288,7 @@ class DDPG(OffPolicy):
         if not self.context.evaluation_only:
             self.initialise_auxiliary()
         for name in (*self.POLICY_MODULES, *self.TRAINING_MODULES):
-            getattr(self, name).to(device=self.device, dtype=self.dtype)
+            getattr(self, name).to(self.device, torch.float64 if name in self.IN_DOUBLE else self.dtype)
 
     def _make_optimizers(self) -> dict[str, torch.optim.Adam]:
         """One Adam for each of encoder, critic and actor that has something to train."""

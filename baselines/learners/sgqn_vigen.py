@@ -33,8 +33,8 @@ class SgqnDraws(Draws):
 class SGQNViGen(WithPictures, Projected):
     """DrQ-v2 whose critic gives the same values when only the pixels that matter to it are left.
 
-    Its encoder is also to predict, from an overlaid picture and the action, which these are; the last part of an update,
-    with masks by the networks as they are then.
+    Its encoder is also to predict, from an overlaid picture and the action, which these are: last in an update, with
+    masks by the networks as they are then.
     """
 
     TRAINING_MODULES: ClassVar[tuple[str, ...]] = (*Projected.TRAINING_MODULES, "decoder")

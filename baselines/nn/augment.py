@@ -22,7 +22,7 @@ def random_shift(pixels: Tensor, offsets: Tensor, pad: int = 4) -> Tensor:
     """
     if pixels.device.type != "cpu":
         return _shift_by_indexing(pixels, offsets.to(pixels.device), pad)
-    padded = _replicate(pixels, pad)
+    padded = replicate(pixels, pad)
     shifted = torch.empty_like(pixels)
     height, width = pixels.shape[-2:]
     # One block copy per picture: far cheaper on a CPU than gathering pixel by pixel.
@@ -31,7 +31,7 @@ def random_shift(pixels: Tensor, offsets: Tensor, pad: int = 4) -> Tensor:
     return shifted
 
 
-def _replicate(pixels: Tensor, pad: int) -> Tensor:
+def replicate(pixels: Tensor, pad: int) -> Tensor:
     """`F.pad(mode="replicate")`, which does not take uint8."""
     height, width = pixels.shape[-2:]
     rows = torch.arange(-pad, height + pad, device=pixels.device).clamp(0, height - 1)

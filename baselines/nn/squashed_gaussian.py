@@ -63,6 +63,16 @@ def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tenso
     return action, _normal_log_density(log_std, noise) - inside.sum(-1, keepdim=True)
 
 
+def exact_squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The same with the tanh's derivative in a form that needs nothing added: aalmuzairee/dmcgb2 utils.py.
+
+    Args, Returns: as of `squashed_sample`.
+    """
+    raw = mean + noise * log_std.exp()
+    slope = 2.0 * (math.log(2.0) - raw - F.softplus(-2.0 * raw))  # log(1 - tanh(raw)^2)
+    return torch.tanh(raw), _normal_log_density(log_std, noise) - slope.sum(-1, keepdim=True)
+
+
 def _normal_log_density(log_std: Tensor, noise: Tensor) -> Tensor:
     exponent = (-0.5 * noise.pow(2) - log_std).sum(-1, keepdim=True)
     return exponent - 0.5 * math.log(2.0 * math.pi) * noise.shape[-1]
