@@ -35,13 +35,13 @@ class Config(sac.AuxiliaryConfig):
         return (f"pictures:{self.overlay_images}",)
 
 
-def decoder_tensors(config: Config, sizes: Sizes) -> shapes.Tensors:
-    """What predicts the mask from the critic's features and the action."""
+def decoder_tensors(inputs: int, sizes: Sizes) -> shapes.Tensors:
+    """What predicts the mask from features and action, `inputs` numbers in all."""
     channels, size, _ = sizes.pixels
     start = math.ceil(size / DECODER_SCALE)
-    tensors = shapes.linear("decoder.first", config.feature_dim + sizes.actions, DECODER[0] * start * start)
-    for index, (inputs, outputs) in enumerate(zip(DECODER, (*DECODER[1:], channels), strict=True)):
-        tensors |= shapes.convolution(f"decoder.convs.{index}", inputs, outputs)
+    tensors = shapes.linear("decoder.first", inputs, DECODER[0] * start * start)
+    for index, (before, after) in enumerate(zip(DECODER, (*DECODER[1:], channels), strict=True)):
+        tensors |= shapes.convolution(f"decoder.convs.{index}", before, after)
     return tensors
 
 
@@ -49,7 +49,8 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
     """As of SAC; the second optimiser has averages of the critic's convolutions and projection, and a decoder."""
     trunk = shapes.trunk("critic.trunk", sac.representation_dim(config, sizes), config.feature_dim)
     shared = shapes.num_bytes(sac.encoder_tensors(config, sizes) | trunk)
-    return sac.training_bytes(config, sizes) + 2 * shared + 4 * shapes.num_bytes(decoder_tensors(config, sizes))
+    decoder = shapes.num_bytes(decoder_tensors(config.feature_dim + sizes.actions, sizes))
+    return sac.training_bytes(config, sizes) + 2 * shared + 4 * decoder
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -7,14 +7,11 @@ Reinforcement Learning", 2022; gemcollector/RL-ViGen@90d8b8c algos/sgqn.py. The 
 
 from __future__ import annotations
 
-import math
-
 from pydantic import Field
 
 from harness.agent import AgentSpec, Sizes
-from harness.baselines import curl_vigen, drqv2
+from harness.baselines import curl_vigen, drqv2, sgqn
 from harness.baselines.nn import shapes
-from harness.baselines.sgqn import DECODER, DECODER_SCALE
 from harness.baselines.svea_overlay import RLVIGEN
 
 
@@ -34,9 +31,7 @@ class Config(curl_vigen.ProjectedConfig):
 def training_bytes(config: Config, sizes: Sizes) -> int:
     """As of DrQ-v2; the second optimiser has averages of the encoder, and a decoder."""
     encoder = shapes.num_bytes(curl_vigen.encoder_tensors(config, sizes))
-    start = math.ceil(sizes.pixels[1] / DECODER_SCALE)
-    inputs = config.representation_dim + sizes.actions
-    decoder = shapes.num_bytes(shapes.linear("decoder.first", inputs, DECODER[0] * start * start))
+    decoder = shapes.num_bytes(sgqn.decoder_tensors(config.representation_dim + sizes.actions, sizes))
     return curl_vigen.projected_bytes(config, sizes) + 2 * encoder + 4 * decoder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.agent import AgentContext, AgentSpec
 from harness.baselines.learners.ddpg import Draws
-from harness.baselines.learners.pictures import Pictures, WithPictures
+from harness.baselines.learners.pictures import PicturesState, WithPictures
 from harness.baselines.learners.shifted import Shifted
 from harness.baselines.learners.storage import Meta
 from harness.baselines.nn.augment import overlay, random_convolution, random_shift
@@ -38,13 +38,19 @@ class SadaDraws(Draws):
     angles: Sequence[float]  # degrees, -180..180, one per augmentation: all its pictures are turned by the same
 
 
+class MaybePictures(Meta):
+    """What a checkpoint holds of the overlay pictures: nothing where no augmentation uses any."""
+
+    pictures: PicturesState | None
+
+
 class SADA(WithPictures, Shifted):
     """Soft actor-critic in DrQ-v2's loop: its actor sees clean and augmented pictures, judged by the clean ones."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = (*Shifted.ARCHITECTURE, "log_std_min", "log_std_max")
     TRAINING_MODULES: ClassVar[tuple[str, ...]] = (*Shifted.TRAINING_MODULES, "temperature")
     IN_DOUBLE: ClassVar[tuple[str, ...]] = ("temperature",)
-    CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*Shifted.CHECKPOINT, Pictures)
+    CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*Shifted.CHECKPOINT, MaybePictures)
 
     config: Config  # type: ignore[assignment]  # without the settings of noise, which what uses them here replaces
     actor: GaussianActor
@@ -64,6 +70,13 @@ class SADA(WithPictures, Shifted):
     def choose(self, features: Tensor, noise: Tensor | None) -> Tensor:
         mean, log_std = self.actor(features)
         return torch.tanh(mean if noise is None else mean + noise * log_std.exp())
+
+    def extra_state(self) -> dict[str, Any]:
+        return super().extra_state() if self.config.overlays else {**self.policy_facts(), "pictures": None}
+
+    def set_extra_state(self, meta: Mapping[str, Any]) -> None:
+        if self.config.overlays:
+            super().set_extra_state(meta)
 
     # One update.
 

@@ -433,3 +433,106 @@ class PlainSGQN(PlainProjected):
         loss.backward()
         self.adams["auxiliary"].step()
         return {"auxiliary_loss": loss.item()}
+
+
+def turned(picture: Tensor, degrees: float) -> Tensor:
+    """A padded picture (C, H, W) turned pixel by pixel, cut in the middle."""
+    size, pad = picture.shape[-1], math.floor((math.sqrt(2) - 1) / 2 * picture.shape[-1])
+    padded = F.pad(F.pad(picture[None], (pad,) * 4, "replicate"), (1,) * 4)[0]  # and black around it
+    whole, angle = size + 2 * pad, math.radians(degrees)
+    middle = (whole - 1) / 2
+    out = torch.zeros_like(picture)
+    for i in range(size):
+        for j in range(size):
+            y, x = i + pad - middle, j + pad - middle
+            u = math.cos(angle) * x - math.sin(angle) * y + middle
+            v = math.sin(angle) * x + math.cos(angle) * y + middle
+            left, top = math.floor(u), math.floor(v)
+            for dv, wv in ((0, 1 - (v - top)), (1, v - top)):
+                for du, wu in ((0, 1 - (u - left)), (1, u - left)):
+                    row, column = top + dv + 1, left + du + 1
+                    if 0 <= row < whole + 2 and 0 <= column < whole + 2:
+                        out[:, i, j] += wv * wu * padded[:, row, column]
+    return out
+
+
+class PlainSADA(PlainDDPG):
+    """Each picture augmented by itself; a Gaussian whose density follows the change of variables."""
+
+    def actor_of(self, learner: Any, *sizes: int) -> nn.Module:
+        r, f, h, a = sizes
+        return PlainActor(r, f, h, 2 * a)
+
+    def more(self, learner: Any) -> None:
+        self.log_alpha = learner.temperature.log_alpha.detach().clone().requires_grad_()
+        self.adams["temperature"] = torch.optim.Adam([self.log_alpha], lr=self.config.learning_rate)
+
+    def parts(self) -> dict[str, list[Any]]:
+        return super().parts() | {"temperature": [self.log_alpha]}
+
+    def trained(self) -> dict[str, list[Any]]:
+        return super().trained() | {"temperature": [self.log_alpha]}
+
+    def gaussian(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        mean, raw = self.actor.policy(self.actor.trunk(h)).chunk(2, -1)
+        low, high = self.config.log_std_min, self.config.log_std_max
+        return mean, (low + (high - low) * (torch.tanh(raw) + 1) / 2).exp()
+
+    def sampled(self, h: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = self.gaussian(h)
+        raw = mean + std * noise
+        density = torch.distributions.Normal(mean, std).log_prob(raw)
+        action = torch.tanh(raw)
+        return action, (density - torch.log(1 / torch.cosh(raw) ** 2)).sum(-1, keepdim=True)
+
+    @torch.no_grad()
+    def act(self, pixels: Tensor) -> Tensor:
+        return torch.tanh(self.gaussian(self.represent(pixels.to(self.dtype)))[0])
+
+    def augmented(self, name: str, picture: Tensor, n: int, angle: float, draws: Any) -> Tensor:
+        if name in ("conv", "conv_overlay"):
+            frames = F.pad(picture.reshape(-1, 3, *picture.shape[1:]) / 255, (1,) * 4, "replicate")
+            picture = (torch.sigmoid(F.conv2d(frames, draws.kernels[n])) * 255).reshape(picture.shape)
+        if name in ("overlay", "conv_overlay"):
+            picture = overlaid(picture[None], draws.overlay[n : n + 1], self.config.overlay_weight)[0]
+        if name in ("rotate", "rotate_shift"):
+            picture = turned(picture, angle)
+        if name in ("shift", "rotate_shift"):
+            picture = grid_shift(picture[None], draws.strong_shift[n : n + 1], self.config.strong_shift_pad)[0]
+        return picture
+
+    def views(self, obs: Tensor, draws: Any) -> list[Tensor]:
+        spelled = {
+            "photo": ["conv", "overlay", "conv_overlay"],
+            "geo": ["rotate", "shift", "rotate_shift"],
+            "all": ["conv", "overlay", "conv_overlay", "rotate", "shift", "rotate_shift"],
+        }
+        names = [name for aug in self.config.strong_augs for name in spelled.get(aug, [aug])]
+        strong = [
+            self.augmented(names[c], obs[n], n, draws.angles[c], draws) for n, c in enumerate(draws.choice.tolist())
+        ]
+        return [obs, torch.stack(strong)]
+
+    def next_value(self, h_next: Tensor, draws: Any, step: int) -> Tensor:
+        action, log_prob = self.sampled(h_next, draws.next_noise)
+        return torch.min(*self.target(h_next, action)) - self.log_alpha.exp() * log_prob
+
+    def critic_loss(self, h: list[Tensor], action: Tensor, y: Tensor, draws: Any) -> Tensor:
+        errors = [(q - y).pow(2).mean() for view in h for q in self.critic(view, action)]
+        return sum(errors[1:], errors[0]) / 4
+
+    def actor_step(self, h: list[Tensor], draws: Any, step: int) -> dict[str, float]:
+        losses, entropies, n = [], [], len(h[0])
+        for view, noise in zip(h, (draws.actor_noise[:n], draws.actor_noise[n:]), strict=True):
+            action, log_prob = self.sampled(view, noise)
+            losses.append(self.log_alpha.exp().detach() * log_prob - torch.min(*self.critic(h[0], action)))
+            entropies.append(-log_prob.detach())
+        loss = torch.cat(losses).mean()
+        self.adams["actor"].zero_grad()
+        loss.backward()
+        self.adams["actor"].step()
+        temperature_loss = (self.log_alpha.exp() * (torch.cat(entropies) + self.actor.policy[-1].out_features / 2)).mean()
+        self.adams["temperature"].zero_grad()
+        temperature_loss.backward()
+        self.adams["temperature"].step()
+        return {"actor_loss": loss.item(), "temperature_loss": temperature_loss.item()}
