@@ -531,7 +531,9 @@ class PlainSADA(PlainDDPG):
         self.adams["actor"].zero_grad()
         loss.backward()
         self.adams["actor"].step()
-        temperature_loss = (self.log_alpha.exp() * (torch.cat(entropies) + self.actor.policy[-1].out_features / 2)).mean()
+        temperature_loss = (
+            self.log_alpha.exp() * (torch.cat(entropies) + self.actor.policy[-1].out_features / 2)
+        ).mean()
         self.adams["temperature"].zero_grad()
         temperature_loss.backward()
         self.adams["temperature"].step()

@@ -14,6 +14,7 @@ from harness.baselines.nn.cnn import PixelEncoder
 from harness.baselines.nn.encoders import ConvEncoder, FrozenResNetEncoder
 from harness.baselines.nn.heads import Actor, Critic, Trunk, mlp
 from harness.baselines.nn.resnet import ResNet18
+from harness.baselines.nn.squashed_gaussian import GaussianActor
 from harness.baselines.nn.vit_files import VITS
 
 FRAMES = 3
@@ -95,3 +96,12 @@ def test_walker_walk_of_rl_vigens_svea() -> None:
         found = trained(encoder), trained(Actor(*sizes)), trained(Critic(*sizes))
     assert found == (95_104, 1_813_724, 2_923_736)
     assert sum(found) == 4_832_564
+
+
+def test_walker_walk_of_sada() -> None:
+    with torch.device("meta"):
+        encoder = ConvEncoder(9, 84)
+        sizes = (encoder.representation_dim, 50, 1024, 6)
+        found = trained(encoder), trained(GaussianActor(*sizes, log_std=(-10.0, 2.0))), trained(Critic(*sizes))
+    assert found == (30_368, 3_074_274, 4_178_136)
+    assert sum(found) == 7_282_778
