@@ -14,7 +14,7 @@ from harness.baselines.nn import shapes
 
 
 class ReplayConfig(agent.Config):
-    """What agents share that learn from whole episodes in a replay; defaults from facebookresearch/drqv2 cfgs/config.yaml.
+    """What agents in DrQ-v2's loop share; defaults from facebookresearch/drqv2 cfgs/config.yaml.
 
     A step is one decision of the agent, a frame is a step times the action repeat.
     """
