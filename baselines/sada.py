@@ -6,7 +6,8 @@ aalmuzairee/dmcgb2@5fd8fd7 algos/sada.py and augmentations.py.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,7 +69,7 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
     return 4 * (shapes.num_bytes(tensors(config, sizes)) + critic) + critic + drqv2.batch_bytes(config, sizes)
 
 
-def _without_noise(preset: dict[str, float]) -> dict[str, float]:
+def _without_noise(preset: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in preset.items() if not key.startswith("noise_")}
 
 

@@ -130,7 +130,8 @@ class SADA(WithPictures, Shifted):
         }
 
     def _sample(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        return exact_squashed_sample(*self.actor(features), noise)
+        mean, log_std = self.actor(features)
+        return exact_squashed_sample(mean, log_std, noise)
 
     def draw(self, num: int) -> SadaDraws:
         usual, names = vars(super().draw(num)), self.config.augmentations

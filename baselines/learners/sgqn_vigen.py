@@ -17,7 +17,7 @@ from harness.baselines.learners.pictures import Pictures, WithPictures
 from harness.baselines.learners.sgqn import Decoder
 from harness.baselines.learners.storage import Meta
 from harness.baselines.nn.augment import overlay
-from harness.baselines.nn.heads import critic_loss, initialise_as_torch
+from harness.baselines.nn.heads import Critic, critic_loss, initialise_as_torch
 from harness.baselines.nn.replay import Batch
 from harness.baselines.nn.saliency import GuidedReLU, salient, values_of
 from harness.baselines.sgqn_vigen import AGENT, Config
@@ -41,6 +41,7 @@ class SGQNViGen(WithPictures, Projected):
     CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*Projected.CHECKPOINT, Pictures)
 
     config: Config
+    critic: Critic
 
     def make_auxiliary(self) -> None:
         channels, size, _ = self.pixel_shape
