@@ -915,6 +915,32 @@ def _show_features(found: Any, out: Path, rows: Path | None, as_json: bool) -> N
     _say(str(out), err=True)
 
 
+@diagnose_app.command("cost")
+def diagnose_cost(
+    agent: Annotated[list[str], typer.Option(help=f"{AGENT_HELP} Repeat for several.")],
+    suite: SuiteOption = "adroit_distractors",
+    task: Annotated[str | None, typer.Option(help="A task of the suite. Default: its first.")] = None,
+    settings: SettingsOption = None,
+    steps: Annotated[int, typer.Option(help="Agent steps that are measured.")] = 20,
+    device: DeviceOption = "auto",
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Seconds and floating-point operations of an iteration of training, part by part (RRL, section 7.9)."""
+    from harness.running.cost_plan import plan_costs
+
+    if not 1 <= steps <= PREVIEW_EPISODES:
+        raise UsageError(f"--steps must be at least 1 and at most {PREVIEW_EPISODES}, not {steps}.")
+    worlds = plan_costs(agent, suite, task, settings or (), device=device, profile=profile, assets=assets)
+    from harness.baselines.nn.flops import counted, finished
+    from harness.reports.cost import cost_table
+    from harness.running.cost import measure_cost
+
+    costs = [measure_cost(world, steps, count=counted, finished=finished).as_json() for world in worlds]
+    typer.echo(json.dumps(costs, indent=2) if as_json else cost_table(costs))
+
+
 @app.command("doctor")
 def doctor_command() -> None:
     """Find out why rendering does not work, and print the remedy."""

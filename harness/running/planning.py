@@ -53,7 +53,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     store = AssetStore.from_environment(options.assets, allow_stand_ins=preset.stand_ins, held_out=suite.held_out)
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
-    plans = tuple(_plan_task(options, suite, agent, preset, task, policies) for task in possible)
+    plans = tuple(plan_task(options, suite, agent, preset, task, policies) for task in possible)
     seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
@@ -120,7 +120,7 @@ def _check_no_seeds(options: RunOptions, agent: AgentSpec, asked: tuple[int, ...
         )
 
 
-def _plan_task(
+def plan_task(
     options: RunOptions,
     suite: Suite,
     agent: AgentSpec,
