@@ -40,7 +40,9 @@ assets_app = typer.Typer(
 )
 app.add_typer(assets_app, name="assets")
 diagnose_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="What the papers' figures measure, of a run's policies."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="What the papers measure besides scores: of a run's policies, of an agent's training.",
 )
 app.add_typer(diagnose_app, name="diagnose")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
