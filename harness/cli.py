@@ -482,14 +482,19 @@ def leaderboard_command(
     published: Annotated[bool, typer.Option("--published", help="The papers' own tables, to the digit.")] = False,
     why: Annotated[bool, typer.Option("--why", help="What keeps columns and boards apart.")] = False,
     write: Annotated[Path | None, typer.Option(help="Instead: one Markdown file per suite, into this folder.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Instead: a site of static pages, into this folder; also of submissions.")
+    ] = None,
 ) -> None:
     """Agents side by side, with what may be claimed from their numbers; published numbers beside."""
-    from harness.reports.leaderboard_command import ALL_FORMATS, check_format, load_selected, show_leaderboard
+    from harness.reports import leaderboard_command as command
+    from harness.reports.leaderboard_command import ALL_FORMATS
 
     with _input():
-        check_format(fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS)
-    if write is not None and not write.is_dir():
-        raise UsageError(f"There is no folder {write} to write leaderboards into.")
+        command.check_format(
+            fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS
+        )
+    _check_written(write, html, is_alone=not (published or why))
     if published:
         _show_published(suite or (), fmt, write)
         return
@@ -500,7 +505,8 @@ def leaderboard_command(
     wanted = {"suite": [s.name if s else n for n, s in known.items()], "task": task or (), "setting": setting or ()}
     with _input():
         method, fields = method_named(interval), check_across(across or ())
-        rows = load_selected(runs or [Path("runs")], wanted, on_damage=_left_out)
+        loaded = _load_board(runs or [Path("runs")], wanted, [suite for suite in known.values() if suite])
+        rows = loaded.rows
     if f".{plot_format}" not in SUFFIXES:
         raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
     facts = suite_facts(map(str, rows["suite"].unique()), [s for s in known.values() if s])
@@ -508,9 +514,47 @@ def leaderboard_command(
         _write_boards(rows, facts, write)
         return
     found = build_leaderboard(rows, facts, method=method, across=fields)
-    typer.echo(show_leaderboard(found, fmt, why=why))
+    if html is not None:
+        _write_site(command.site_pages(loaded, found), html)
+    else:
+        typer.echo(command.show_leaderboard(found, fmt, why=why))
     for path in write_plots(found, plots, f".{plot_format}") if plots else ():
         _say(str(path), err=True)
+
+
+def _check_written(write: Path | None, html: Path | None, *, is_alone: bool) -> None:
+    """Checks where a leaderboard is to be written."""
+    from harness.files import check_writable
+
+    if write is not None and not write.is_dir():
+        raise UsageError(f"There is no folder {write} to write leaderboards into.")
+    if html is not None:
+        if write is not None or not is_alone:
+            raise UsageError(
+                "--html makes a site of what was measured: give it without --write, --published and --why."
+            )
+        check_writable(html)
+
+
+def _load_board(paths: Sequence[Path], wanted: Any, given: Sequence[Suite]) -> Any:
+    """The rows of runs, and of submissions where there are any, saying which of those are refused."""
+    from harness.reports.leaderboard_command import load_with_submissions
+    from harness.suite_rules import rules_of, suite_rules
+
+    rules = {suite.name: suite_rules(suite) for suite in given}
+    loaded = load_with_submissions(paths, wanted, lambda name: rules.get(name) or rules_of(name), on_damage=_left_out)
+    for refused in loaded.submissions.refused:
+        _say(f"Refused: {refused.path}: {refused.reason}.", err=True)
+    return loaded
+
+
+def _write_site(pages: dict[str, str], folder: Path) -> None:
+    from harness.files import write_text
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        write_text(folder / name, text)
+    _say(f"{folder / 'index.html'}  {len(pages)} pages")
 
 
 def _write_boards(rows: Any, facts: Any, folder: Path) -> None:
@@ -823,6 +867,43 @@ def baseline_save(
         _check_records([run])
         num_episodes = freeze([run], file)
     _say(f"{file}: {num_episodes} episodes")
+@app.command("report")
+def report_command(
+    runs: RunsArgument = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    interval: Annotated[
+        str, typer.Option(help="student, or percentile: the field's, narrow for few seeds.")
+    ] = "student",
+    figures: Annotated[Path | None, typer.Option(help="Also write every picture into this folder.")] = None,
+    figure_format: Annotated[str, typer.Option(help="png, pdf or svg.")] = "png",
+) -> None:
+    """One page about some runs that needs nothing else: verdict, tables, intervals, curves, how to repeat it."""
+    from harness.files import check_target, check_writable, write_text
+    from harness.reports.board_plots import SUFFIXES
+    from harness.reports.ranking import build_leaderboard, method_named
+    from harness.reports.report import build_report, write_figures
+    from harness.reports.run_sources import sources_of
+    from harness.results.store import load_rows
+
+    _check_suffix(out, ".html")
+    check_target(out)
+    if f".{figure_format}" not in SUFFIXES:
+        raise unknown("picture format", figure_format, [suffix[1:] for suffix in SUFFIXES])
+    if figures is not None:
+        check_writable(figures)
+    paths = runs or [Path("runs")]
+    with _input():
+        method = method_named(interval)
+        rows = load_rows(*paths, on_damage=_left_out)
+        if rows.empty:
+            raise UsageError(f"No rows in {', '.join(map(str, paths))}: nothing has been measured there yet.")
+    facts = suite_facts(map(str, rows["suite"].unique()), ())
+    found = build_leaderboard(rows, facts, method=method)
+    sources = sources_of(rows, paths)
+    write_text(out, build_report(rows, found, facts, sources))
+    _say(str(out))
+    for path in write_figures(found, sources, figures, f".{figure_format}") if figures else ():
+        _say(str(path))
 
 
 @app.command("curves")

@@ -52,7 +52,8 @@ def _board(board: Board) -> dict[str, Any]:
     labels = [entrant.label for entrant in board.entrants]
     return {
         "entrants": [
-            {"label": e.label, "agent": e.agent, "suites": list(e.variants), "notes": e.notes()} for e in board.entrants
+            {"label": e.label, "agent": e.agent, "origin": e.origin, "suites": list(e.variants), "notes": e.notes()}
+            for e in board.entrants
         ],
         "conditions": dict(board.conditions),
         "rankings": [
@@ -107,7 +108,7 @@ def _lines(board: Board, number: int) -> Iterator[dict[str, Any]]:
             "metric": ranking.metric,
         }
         for entrant, standing in zip(board.entrants, ranking.standings, strict=True):
-            yield {**common, "agent": entrant.label, "source": "measured", **_flat(standing)}
+            yield {**common, "agent": entrant.label, "source": entrant.origin or "measured", **_flat(standing)}
         for agent, paper in ranking.published.items():
             yield {**common, "agent": agent, **_flat_published(paper)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,14 +47,23 @@ def write_plots(found: Leaderboard, folder: Path, suffix: str = ".png") -> list[
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, board in enumerate(found.boards, start=1):
-        for name, figure in _figures(board, METHODS[found.method]):
+        for name, figure in board_figures(board, METHODS[found.method]):
             lead = f"board{number}_" if len(found.boards) > 1 else ""
             path = folder / f"{lead}{_file_name(name)}{suffix}"
-            # Without dates and the like, so that the same rows give the same file.
-            metadata = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[suffix]
-            figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata)
+            path.write_bytes(drawn(figure, suffix))
             paths.append(path)
     return paths
+
+
+def drawn(figure: Figure, suffix: str) -> bytes:
+    """A picture in a format of `SUFFIXES`, without dates and the like, so that the same rows give the same bytes."""
+    from matplotlib import rc_context
+
+    metadata = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[suffix]
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "harness"}):  # which else is drawn at random
+        figure.savefig(buffer, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
+    return buffer.getvalue()
 
 
 def draw_intervals(axes: Axes, board: Board, ranking: Ranking) -> None:
@@ -101,7 +111,7 @@ def draw_improvement(axes: Axes, board: Board, scores: Scores, method: Method) -
     axes.axvline(0.5, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.6, len(pairs) - 0.4)
-    axes.set_xlabel(f"{_label(scores.suite)}: probability of improvement")
+    axes.set_xlabel(f"{_label(scores.suite)}: probability of improvement", loc="right")
     _tidy(axes)
 
 
@@ -111,7 +121,8 @@ def improvement_pairs(scores: Scores) -> Iterator[tuple[int, int]]:
     return ((i, j) for n, i in enumerate(order) for j in order[n + 1 :])
 
 
-def _figures(board: Board, method: Method) -> Iterator[tuple[str, Figure]]:
+def board_figures(board: Board, method: Method) -> Iterator[tuple[str, Figure]]:
+    """Every picture of a board with its name: what `write_plots` writes."""
     for ranking in board.heads:
         figure, axes = _figure(len(board.entrants))
         draw_intervals(axes, board, ranking)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.reports import run_pages
 from harness.reports.board_data import as_csv, as_json
 from harness.reports.board_sheets import leaderboard_sheets
 from harness.reports.leaderboard import Leaderboard
 from harness.reports.ranking import COLUMNS
+from harness.reports.run_sources import sources_of
 from harness.reports.sheets import FORMATS, show
+from harness.reports.site import Site, build_site
+from harness.reports.submissions import RulesOf, Submissions, judge, rows_of
+from harness.reports.variants import ORIGIN
 from harness.results.columns import load_columns
 from harness.results.damage import OnDamage, refuse
+from harness.results.submission import submissions_in
 from harness.results.text import escaped
 
 if TYPE_CHECKING:
@@ -52,7 +59,10 @@ def load_selected(
       FileNotFoundError: if a path does not exist.
       ValueError: if there are no rows, or a wanted value is in none of them.
     """
-    rows = load_columns(*paths, columns=columns, on_damage=on_damage)
+    return _selected(load_columns(*paths, columns=columns, on_damage=on_damage), paths, wanted)
+
+
+def _selected(rows: pd.DataFrame, paths: Sequence[Path], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     if rows.empty:
         where = ", ".join(escaped(path) for path in paths)
         raise ValueError(f"No rows in {where}: nothing has been measured there yet (harness run measures).")
@@ -67,6 +77,56 @@ def load_selected(
         told = " and ".join(f"{column} {'/'.join(values)}" for column, values in wanted.items() if values)
         raise ValueError(f"No rows of {escaped(told)} together.")
     return rows
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a leaderboard is made of: rows of runs and of submissions.
+
+    Attributes:
+      rows: with the columns of a leaderboard, of the pages of runs, and `ORIGIN`.
+      paths: of runs.
+      submissions: that were found among the paths.
+    """
+
+    rows: pd.DataFrame
+    paths: tuple[Path, ...]
+    submissions: Submissions
+
+
+def load_with_submissions(
+    paths: Sequence[Path],
+    wanted: Mapping[str, Sequence[str]],
+    rules_of: RulesOf,
+    *,
+    on_damage: OnDamage = refuse,
+) -> Loaded:
+    """Rows as of `load_selected`, and those of the submissions that are named or lie in named folders.
+
+    Args:
+      rules_of: what is known of a suite.
+
+    Raises:
+      FileNotFoundError, ValueError: as `load_selected`.
+    """
+    import pandas as pd
+
+    files = submissions_in(paths)
+    runs = tuple(path for path in paths if path not in files)
+    columns = list(dict.fromkeys([*COLUMNS, *run_pages.COLUMNS]))
+    measured = load_columns(*runs, columns=columns, on_damage=on_damage)
+    found = judge(files, rules_of, measured)
+    parts = [measured.assign(**{ORIGIN: ""}), rows_of(found.accepted)[[*columns, ORIGIN]]]
+    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    if rows.empty and found.refused:
+        raise ValueError(f"{found.refused[0].path.name} is refused: {found.refused[0].reason}.")
+    return Loaded(_selected(rows, paths, wanted), runs, found)
+
+
+def site_pages(loaded: Loaded, found: Leaderboard) -> dict[str, str]:
+    """The pages of a site, by the names of their files."""
+    sources = sources_of(loaded.rows, loaded.paths, loaded.submissions.accepted)
+    return build_site(Site(found, loaded.rows, sources, loaded.submissions.refused))
 
 
 def show_leaderboard(found: Leaderboard, fmt: str, *, why: bool = False, width: int | None = None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.reports import statistics
 from harness.reports.escaping import in_csv, in_latex, in_markdown
+from harness.reports.sheets import Cell, Grid, Sheet
 from harness.reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
 from harness.results.text import escaped, json_escaped
 
@@ -99,6 +100,13 @@ def _grid(table: Table) -> _Grid:
         num_measured=len(header),
         footnotes=_safe((*noted, *table.footnotes)),
     )
+
+
+def as_sheet(table: Table) -> Sheet:
+    """The table as a sheet, its footnotes below."""
+    grid = _grid(table)
+    sections = tuple((name, tuple(tuple(map(Cell, line)) for line in lines)) for name, lines in grid.sections)
+    return Sheet(grid.title, (), (Grid(grid.title, grid.header, sections, grid.num_measured),), grid.footnotes)
 
 
 def _safe(texts: Sequence[str]) -> tuple[str, ...]:

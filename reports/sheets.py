@@ -30,10 +30,12 @@ class Cell:
 
     Attributes:
       is_best: whether it is set in bold.
+      href: where it leads, in pages that have more than one; a name of ours.
     """
 
     text: str
     is_best: bool = False
+    href: str = ""
 
 
 Lines = tuple[tuple[Cell, ...], ...]

@@ -78,7 +78,7 @@ def judge(paths: Iterable[Path], rules_of: RulesOf, measured: pd.DataFrame | Non
         try:
             accepted = _judged(path, rules_of)
             _check_new(accepted.submission.rows, seen)
-        except (SubmissionError, ValueError) as error:
+        except ValueError as error:
             found.refused.append(Refused(path, str(error).removesuffix(".")))
             continue
         seen |= dict.fromkeys(_of_rows(accepted.submission.rows), path.name)

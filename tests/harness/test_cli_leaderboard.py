@@ -188,3 +188,38 @@ def test_wrong_use_is_one_sentence_and_status_two(harness: Harness, tmp_path: Pa
     assert (status, out) == (2, "")
     assert told in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_site_and_a_report(harness: Harness, tmp_path: Path) -> None:
+    write(tmp_path / "runs" / "a", rows_of("good", 800))
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "bad.zip").write_bytes(b"PK")
+    status, out, err = harness("leaderboard", "runs", "sent", "--html", "site")
+    assert (status, out) == (0, "site/index.html  3 pages\n")
+    assert err == "Refused: sent/bad.zip: it is no submission, or was cut short.\n"
+    assert "video_hard: good reaches" in (tmp_path / "site" / "index.html").read_text()
+    status, out, err = harness("report", "runs", "--out", "page.html", "--figures", "figures")
+    assert (status, err) == (0, "")
+    names = ["page.html", "figures/video_hard_intervals.png", "figures/video_hard_profiles.png"]
+    assert out.split() == names
+    assert all((tmp_path / name).is_file() for name in names)
+
+
+def test_wrong_use_of_site_and_report_is_one_sentence(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    for arguments, told in (
+        (("leaderboard", "empty", "--html", "site", "--published"), "without --write, --published and --why"),
+        (("leaderboard", "bad.zip", "--html", "site"), "bad.zip is refused: it is no submission"),
+        (("leaderboard", "empty", "--html", "site"), "nothing has been measured there yet"),
+        (("leaderboard", "none.zip"), "none.zip"),
+        (("report", "empty"), "nothing has been measured there yet"),
+        (("report", "none"), "no such file or folder"),
+        (("report", "empty", "--out", "a.pdf"), "--out takes a path that ends in .html"),
+        (("report", "empty", "--figure-format", "bmp"), "Unknown picture format 'bmp'"),
+    ):
+        status, out, err = harness(*arguments)
+        assert (status, out) == (2, ""), arguments
+        assert told in err, arguments
+        assert err.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "site").exists()
