@@ -505,7 +505,8 @@ def leaderboard_command(
     wanted = {"suite": [s.name if s else n for n, s in known.items()], "task": task or (), "setting": setting or ()}
     with _input():
         method, fields = method_named(interval), check_across(across or ())
-        loaded = _load_board(runs or [Path("runs")], wanted, [suite for suite in known.values() if suite])
+        given = [suite for suite in known.values() if suite]
+        loaded = _load_board(runs or [Path("runs")], wanted, given, for_pages=html is not None)
         rows = loaded.rows
     if f".{plot_format}" not in SUFFIXES:
         raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
@@ -536,13 +537,14 @@ def _check_written(write: Path | None, html: Path | None, *, is_alone: bool) -> 
         check_writable(html)
 
 
-def _load_board(paths: Sequence[Path], wanted: Any, given: Sequence[Suite]) -> Any:
+def _load_board(paths: Sequence[Path], wanted: Any, given: Sequence[Suite], *, for_pages: bool) -> Any:
     """The rows of runs, and of submissions where there are any, saying which of those are refused."""
     from harness.reports.leaderboard_command import load_with_submissions
     from harness.suite_rules import rules_of, suite_rules
 
     rules = {suite.name: suite_rules(suite) for suite in given}
-    loaded = load_with_submissions(paths, wanted, lambda name: rules.get(name) or rules_of(name), on_damage=_left_out)
+    known = lambda name: rules.get(name) or rules_of(name)  # noqa: E731
+    loaded = load_with_submissions(paths, wanted, known, for_pages=for_pages, on_damage=_left_out)
     for refused in loaded.submissions.refused:
         _say(f"Refused: {refused.path}: {refused.reason}.", err=True)
     return loaded
@@ -867,6 +869,8 @@ def baseline_save(
         _check_records([run])
         num_episodes = freeze([run], file)
     _say(f"{file}: {num_episodes} episodes")
+
+
 @app.command("report")
 def report_command(
     runs: RunsArgument = None,

@@ -99,12 +99,14 @@ def load_with_submissions(
     wanted: Mapping[str, Sequence[str]],
     rules_of: RulesOf,
     *,
+    for_pages: bool = True,
     on_damage: OnDamage = refuse,
 ) -> Loaded:
     """Rows as of `load_selected`, and those of the submissions that are named or lie in named folders.
 
     Args:
       rules_of: what is known of a suite.
+      for_pages: whether to read what the pages of runs show; a trajectory per row is much for rows by the million.
 
     Raises:
       FileNotFoundError, ValueError: as `load_selected`.
@@ -113,9 +115,9 @@ def load_with_submissions(
 
     files = submissions_in(paths)
     runs = tuple(path for path in paths if path not in files)
-    columns = list(dict.fromkeys([*COLUMNS, *run_pages.COLUMNS]))
+    columns = list(dict.fromkeys([*COLUMNS, *(run_pages.COLUMNS if for_pages or files else ())]))
     measured = load_columns(*runs, columns=columns, on_damage=on_damage)
-    found = judge(files, rules_of, measured)
+    found = judge(files, rules_of, measured if files else None)
     parts = [measured.assign(**{ORIGIN: ""}), rows_of(found.accepted)[[*columns, ORIGIN]]]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     if rows.empty and found.refused:
