@@ -1,4 +1,4 @@
-"""PVR: DrQ-v2 on the tokens of a frozen, pretrained encoder, which are kept in the replay instead of pictures.
+"""PVR: DrQ-v2 or DrM on the tokens of a frozen, pretrained encoder, which are kept in the replay instead of pictures.
 
 Williams and Polydoros, "Pretrained Visual Representations in Reinforcement Learning": each picture goes through the
 frozen network once, when it is seen; what the network made of it is stored, stacked, and goes straight to the trunks of
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from harness.agent import AgentSpec, Sizes
-from harness.baselines import drqv2
+from harness.baselines import drm, drqv2
 from harness.baselines.nn import shapes
 from harness.baselines.nn.token_specs import LAYER, POOL, Resize, TokenSpec
 from harness.errors import CorruptAssetError
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 TOKEN_BYTES = {"float32": 4, "float16": 2}
 
 
-class Config(drqv2.Config):
-    """Settings of PVR: those of DrQ-v2 but for the shift, which would come too late, and of the frozen encoder."""
+DRM_ALONE = sorted({*drm.Config.model_fields} - {*drqv2.Config.model_fields})  # settings that DrQ-v2 does not have
 
+
+class Config(drm.Config):
+    """Settings of PVR: of its learner but for the shift, which would come too late, and of the frozen encoder."""
+
+    learner: Literal["drqv2", "drm"] = "drqv2"  # drm: with the settings of baselines/drm.py, as in the paper
     encoder: str = "resnet18"  # an asset's name (resnet18, dinov2, dinov2_reg, vc1, ...), or package.module:callable
     layer: int = Field(LAYER, ge=1, le=4)  # last layer used, of a ResNet
     pool: int = Field(POOL, ge=0)  # a ResNet's features are averaged to pool x pool; 0: flattened as they are
@@ -67,12 +71,16 @@ class Config(drqv2.Config):
         shown = "as drawn" if self.resize == "native" else "resized to 224"
         frozen = ", in bfloat16" if self.frozen_dtype == "bfloat16" else ""
         scaled = "" if self.tokens.is_outside else ", ImageNet normalisation"
-        return (f"encoder {self.encoder} sees pictures {shown}{scaled}{frozen}",)
+        learner = "; learns as DrM does" if self.learner == "drm" else ""
+        return (f"encoder {self.encoder} sees pictures {shown}{scaled}{frozen}{learner}",)
 
     @model_validator(mode="after")
     def _check_encoder(self) -> Config:
         if problem := self.tokens.problem():
             raise ValueError(problem)
+        odd = [name for name in DRM_ALONE if getattr(self, name) != drm.Config.model_fields[name].default]
+        if odd and self.learner != "drm":
+            raise ValueError(f"{odd[0]} is of the learner drm, and learner is {self.learner}")
         return self
 
 
@@ -96,15 +104,19 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
     heads = (width, config.feature_dim, config.hidden_dim, sizes.actions)
     critic = shapes.num_bytes(shapes.critic(*heads))
     batch = 2 * config.batch_size * width * (TOKEN_BYTES[config.token_dtype] + shapes.FLOAT_BYTES)
-    return 4 * (shapes.num_bytes(shapes.actor(*heads)) + critic) + critic + batch
+    trained = shapes.num_bytes(shapes.actor(*heads)) + critic
+    if config.learner == "drm":
+        value = shapes.trunk("value.trunk", width, config.feature_dim)
+        trained += shapes.num_bytes(value | shapes.mlp("value.value", config.feature_dim, config.hidden_dim, 1))
+    return 4 * trained + critic + batch
 
 
 AGENT = AgentSpec(
     name="pvr",
     version=1,
     maker="harness.baselines.learners.pvr:make",
-    description="DrQ-v2 on tokens of a frozen encoder (ResNet-18, DINOv2, VC-1, MAE or yours), kept in the replay.",
-    source="Williams and Polydoros 2024 (no code published); facebookresearch/drqv2@c0c650b",
+    description="DrQ-v2 or DrM on tokens of a frozen encoder (ResNet-18, DINOv2, VC-1, MAE, yours) in the replay.",
+    source="Williams and Polydoros 2024 (no code published); facebookresearch/drqv2@c0c650b, XuGW-Kevin/DrM@317116a",
     config=Config,
     task_settings=drqv2.TASK_SETTINGS,
     preset_settings={"quick": drqv2.QUICK, "laptop": drqv2.LAPTOP},

@@ -19,7 +19,6 @@ from harness.baselines.nn.heads import Actor, NormalisedCritic, Trunk, initialis
 from harness.baselines.nn.noise import linear_schedule
 from harness.baselines.nn.replay import Batch
 
-PERTURBED = {"actor": "actor", "critic": "critic", "target": "critic", "encoder": "encoder", "value": "value"}
 USES = ("value", "target", "critic", "actor")  # of a critic with dropout in an update, in this order
 
 
@@ -56,6 +55,14 @@ class Dormancy(DDPG):
     """DDPG with a network that predicts values, and a dormant ratio that sets noise, perturbations and targets."""
 
     TRAINING_MODULES: ClassVar[tuple[str, ...]] = (*DDPG.TRAINING_MODULES, "value")
+    # What a perturbation changes -> whose optimiser starts afresh with it.
+    PERTURBED: ClassVar[Mapping[str, str]] = {
+        "actor": "actor",
+        "critic": "critic",
+        "target": "critic",
+        "encoder": "encoder",
+        "value": "value",
+    }
     CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*DDPG.CHECKPOINT, Wakefulness)
 
     config: Config
@@ -106,7 +113,7 @@ class Dormancy(DDPG):
         if draws.fresh is None:
             return
         factor = self.perturb_factor
-        for name, optimizer in PERTURBED.items():
+        for name, optimizer in self.PERTURBED.items():
             perturb(getattr(self, name), draws.fresh[name], factor)
             if optimizer in self.optimizers:
                 self.optimizers[optimizer].state.clear()
@@ -144,7 +151,7 @@ class Dormancy(DDPG):
     def draw(self, num: int) -> DrmDraws:
         draws = DrmDraws(**vars(super().draw(num)))
         if self.num_steps % self.config.perturb_every_steps == 0:
-            draws.fresh = {name: fresh_weights(getattr(self, name), self.update_rng) for name in PERTURBED}
+            draws.fresh = {name: fresh_weights(getattr(self, name), self.update_rng) for name in self.PERTURBED}
         if (dropout := self.config.critic_dropout) is not None:
             shape = (len(USES), 2, 2, num, self.config.hidden_dim)
             kept = torch.rand(shape, generator=self.update_rng) >= dropout

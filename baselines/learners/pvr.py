@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.agent import AgentContext
-from harness.baselines.learners.ddpg import DDPG, Draws
+from harness.baselines.learners.ddpg import DDPG
+from harness.baselines.learners.dormancy import Dormancy
 from harness.baselines.learners.storage import Meta
 from harness.baselines.nn.observations import pixel_shape, pixels_of
 from harness.baselines.nn.replay import Batch
@@ -28,7 +29,7 @@ class Weights(Meta):
     encoder_weights: str
 
 
-class PVR(DDPG):
+class Tokens(DDPG):
     """DDPG on tokens: what a frozen network made of each picture when it was seen.
 
     The replay holds tokens, so that an update looks at no picture; acting goes through the same tokens, rounded as they
@@ -76,7 +77,7 @@ class PVR(DDPG):
         """What the replay keeps of an observation: its tokens."""
         return self.tokens(pixels_of(observation)[None])[0]
 
-    def encode_batch(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
+    def encode_batch(self, batch: Batch, draws: Any) -> tuple[Tensor, Tensor]:
         return batch.observations.to(self.dtype), batch.next_observations.to(self.dtype)
 
     def encode(self, pixels: Tensor, *, explore: bool) -> Tensor:
@@ -113,6 +114,21 @@ class PVR(DDPG):
         return network, found.identity
 
 
-def make(context: AgentContext, config: Config) -> PVR:
+class PVR(Tokens):
+    """DrQ-v2's learner on tokens."""
+
+
+class DormantPVR(Dormancy, Tokens):
+    """DrM's learner on tokens. A perturbation leaves the frozen network, and its linear layers, alone."""
+
+    CHECKPOINT: ClassVar[tuple[type[Meta], ...]] = (*Dormancy.CHECKPOINT, Weights)
+    PERTURBED: ClassVar[Mapping[str, str]] = {
+        name: optimizer for name, optimizer in Dormancy.PERTURBED.items() if name != "encoder"
+    }
+
+    config: Config
+
+
+def make(context: AgentContext, config: Config) -> Tokens:
     """Builds the agent; `baselines.pvr.AGENT` names this function."""
-    return PVR(context, config)
+    return (DormantPVR if config.learner == "drm" else PVR)(context, config)

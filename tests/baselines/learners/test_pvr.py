@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from harness.agent import Sizes
 from harness.assets.found import FoundAsset
 from harness.baselines import pvr
-from harness.baselines.learners.pvr import PVR
+from harness.baselines.learners.pvr import PVR, DormantPVR
 from harness.baselines.nn import shapes, vit_files
 from harness.baselines.nn.replay import Batch
 from harness.baselines.nn.resnet import ResNet18
@@ -25,6 +25,7 @@ from harness.errors import AgentError, CorruptAssetError, UsageError
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from tests.baselines.plain import PlainActor, PlainCritic, clipped
+from tests.baselines.plain_ddpg import PlainDrM, copy_into
 from tests.baselines.world import make_context, small_backbone, train
 
 N = 4
@@ -51,10 +52,11 @@ def not_a_module() -> int:
     return 3
 
 
-def make(network: nn.Module | None = None, dtype: torch.dtype = torch.float32, **changes: Any) -> PVR:
+def make(network: nn.Module | None = None, dtype: torch.dtype = torch.float32, **changes: Any) -> Any:
     settings = SMALL | {"encoder": f"{HERE}:Halves"} | changes
     context = make_context(**{key: settings.pop(key) for key in ("image_size", "action_dim") if key in settings})
-    return PVR(context, pvr.Config(**settings), network, dtype=dtype)
+    config = pvr.Config(**settings)
+    return (DormantPVR if config.learner == "drm" else PVR)(context, config, network, dtype=dtype)
 
 
 def random_tokens(width: int, seed: int) -> Batch:
@@ -130,6 +132,92 @@ def test_updates_equal_the_plain_ones(num_updates: int) -> None:
     assert all(torch.equal(value, frozen[name]) for name, value in learner.encoder.state_dict().items())
 
 
+class PlainTokens(PlainDrM):
+    """DrM's steps straight on tokens; the frozen encoder has no part in them."""
+
+    def __init__(self, learner: Any) -> None:
+        c = self.config = learner.config
+        self.dtype, sizes = torch.float64, (learner.encoder.representation_dim, c.feature_dim, c.hidden_dim, 2)
+        self.encoder = nn.Identity()
+        self.actor = copy_into(self.actor_of(learner, *sizes).double(), learner.actor)
+        self.critic = copy_into(self.critic_of(learner, *sizes).double(), learner.critic)
+        self.target = copy_into(self.critic_of(learner, *sizes).double(), learner.target)
+        rate = c.learning_rate
+        self.adams = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=rate) for name in ("critic", "actor")}
+        self.adams["encoder"] = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+        self.more(learner)
+
+    def update(self, batch: Batch, draws: Any, step: int) -> dict[str, float]:
+        self.first(draws, step)
+        h, h_next = batch.observations.double(), batch.next_observations.double()
+        told = self.between(h, batch, draws, step)
+        with torch.no_grad():
+            y = batch.rewards + batch.discounts * self.next_value(h_next, draws, step)
+        loss = self.critic_loss([h], batch.actions, y, draws)
+        self.adams["critic"].zero_grad()
+        loss.backward()
+        self.adams["critic"].step()
+        told |= {"critic_loss": loss.item(), "target": y.mean().item()} | self.actor_step([h], draws, step)
+        with torch.no_grad():
+            for slow, fast in zip(self.target.parameters(), self.critic.parameters(), strict=True):
+                slow.mul_(0.99).add_(0.01 * fast)
+        return told
+
+
+@pytest.mark.parametrize("perturbed", [False, True])
+@pytest.mark.parametrize("num_updates", [1, 3])
+def test_updates_of_drm_equal_the_plain_ones(num_updates: int, perturbed: bool) -> None:
+    every = 60_002 if perturbed else 100_000
+    learner = make(dtype=torch.float64, learner="drm", dormant_target=0.5, perturb_every_steps=every)
+    assert isinstance(learner, DormantPVR)
+    plain, width = PlainTokens(learner), learner.encoder.representation_dim
+    frozen = {name: value.clone() for name, value in learner.encoder.state_dict().items()}
+    for index in range(num_updates):
+        step = learner.num_steps = 60_000 + 2 * index
+        batch, draws = random_tokens(width, index), learner.draw(N)
+        assert (draws.fresh is None) == (not perturbed or step != every)
+        found = learner.update_batch(batch, draws)
+        if draws.fresh is not None:
+            draws.fresh = {**draws.fresh, "encoder": []}
+        for name, value in plain.update(batch, draws, step).items():
+            assert float(found[name]) == pytest.approx(value, rel=1e-9), name
+    assert (learner.dormant_ratio, learner.awaken_step) == (plain.ratio, plain.awaken_step)
+    assert set(learner.optimizers) == {"critic", "actor", "value"}
+    for name in ("actor", "critic", "target", "value"):
+        for ours, theirs in zip(getattr(learner, name).parameters(), getattr(plain, name).parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert all(torch.equal(value, frozen[name]) for name, value in learner.encoder.state_dict().items())
+
+
+def test_a_perturbation_leaves_a_frozen_linear_layer_alone() -> None:
+    class Projecting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x.mean((2, 3)))
+
+    learner = make(Projecting(), learner="drm", perturb_every_steps=1)
+    before, trunk = learner.encoder.network.linear.weight.clone(), learner.actor.trunk[0].weight.clone()
+    learner.update_batch(
+        Batch(*(t.float() for t in random_tokens(learner.encoder.representation_dim, 0))), learner.draw(N)
+    )
+    assert torch.equal(learner.encoder.network.linear.weight, before)
+    assert (learner.actor.trunk[0].weight - trunk).abs().max() > 1e-2
+
+
+def test_drms_learner_counts_as_table_1_says() -> None:
+    class Wide(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.zeros(len(x), 768)
+
+    config = pvr.Config(encoder=f"{HERE}:Halves", learner="drm")
+    learner = DormantPVR(make_context(action_dim=4), config, Wide())
+    trained = (learner.actor, learner.critic, learner.value)
+    assert sum(p.numel() for module in trained for p in module.parameters()) == 4_768_713
+
+
 # What is stored.
 
 
@@ -198,6 +286,23 @@ def test_pictures_are_normalised_as_imagenets_and_resized_where_asked() -> None:
         torch.testing.assert_close(network.x[0, :, 7, 7], wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("registers", [True, False])
+def test_a_transformer_gives_its_class_token_and_then_its_registers(
+    registers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = vit_files.VitSpec(dim=8, depth=1, heads=2, patch=8, grid=3, registers=4)
+    monkeypatch.setitem(VITS, "dinov2_reg", spec)
+    agent = make(encoder="dinov2_reg", registers=registers)
+    picture = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 24, 24), np.uint8))
+    shown = (picture / 255 - torch.tensor((0.485, 0.456, 0.406))[:, None, None]) / torch.tensor((0.229, 0.224, 0.225))[
+        :, None, None
+    ]
+    wanted = agent.encoder.network(shown)[0, : 5 if registers else 1].flatten()
+    assert len(wanted) == agent.encoder.token_dim
+    torch.testing.assert_close(agent.encoder(picture)[0], wanted)
+    assert not agent.encoder.train().network.training
+
+
 def test_a_resnet_is_pooled_or_flattened() -> None:
     pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 48, 48), np.uint8))
     backbone = small_backbone(64, 2)
@@ -263,6 +368,7 @@ def test_memory_of_a_million_steps(name: str) -> None:
         ({"encoder": "dinov2", "layer": 3}, "layer and pool are of the ResNets"),
         ({"encoder": "a.b:c", "pool": 1}, "layer and pool are of the ResNets"),
         ({"encoder": "vc1", "registers": False}, "no registers to leave out"),
+        ({"expectile": 0.7}, "expectile is of the learner drm, and learner is drqv2"),
         ({"shift_pad": 4}, "less than or equal to 0"),
     ],
 )
