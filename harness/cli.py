@@ -111,6 +111,9 @@ def run_command(
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
     checkpoint_sec: PauseOption = None,
+    launcher: Annotated[str, typer.Option(help="local, or slurm: jobs on a cluster.")] = "local",
+    slurm: Annotated[str | None, typer.Option(help="partition=..,time=..,gpus=.. (docs/campaigns.md)")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave jobs with Slurm; come back with the same.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML file with these options; those given win.")] = None,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print that file instead of running.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Of several runs: try failed cells again.")] = (
@@ -130,15 +133,16 @@ def run_command(
         _show_config(asked)
         return
     plans = make_plans(_run_options(asked), asked["suite"], asked["agent"])
+    launch = _launcher(asked, plans)
     fmt = "json" if as_json else "terminal"
     if len(plans) > 1:
-        _run_campaign(plans, asked, fmt)
+        _run_campaign(plans, asked, fmt, launch)
         return
     if retry_failed:
         raise UsageError("--retry-failed goes with several suites or agents; a single run tries again by itself.")
     (plan,) = plans
     try:
-        _execute(plan, asked["checkpoint_sec"], quiet)
+        _execute(plan, asked["checkpoint_sec"], quiet, launch)
     except (AgentError, WorkError):  # what was measured before is worth a look, whatever came then
         _show_what_there_is(plan, fmt)
         raise
@@ -264,9 +268,15 @@ def _asked(ctx: typer.Context) -> dict[str, Any]:
 def _run_options(asked: Mapping[str, Any]) -> Any:
     """What holds for every suite and agent of a command."""
     from harness.running.plan import RunOptions
+    from harness.running.slurm_options import parse_slurm
 
-    names = ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads", "device")
+    names = ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads")
+    elsewhere, device = asked["launcher"] != "local", asked["device"]
+    if elsewhere and device == "auto" and parse_slurm(asked["slurm"]).has_gpu:
+        device = "cuda"
     return RunOptions(
+        device=device,
+        elsewhere=elsewhere,
         suite="",
         agent="",
         tasks=asked["task"] or (),
@@ -276,35 +286,54 @@ def _run_options(asked: Mapping[str, Any]) -> Any:
     )
 
 
+def _launcher(asked: Mapping[str, Any], plans: Sequence[Any]) -> Any:
+    """Where the work is done."""
+    from harness.running.launchers import named
+
+    threads, folder = max(plan.threads for plan in plans), asked["runs"] / "slurm"
+    return named(asked["launcher"], asked["slurm"], detach=asked["detach"], folder=folder, threads=threads)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[None]:
+    """Turns an interrupt, or leaving, into its exit status; here, because Typer would show a bare "Aborted!"."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if getattr(stop, "status", "") == "detached":
+            _say(f"Left: {stop}; the same command goes on from here.", err=True)
+            raise typer.Exit(0) from None
+        _say("Interrupted; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+
+
 def _show_config(asked: Mapping[str, Any]) -> None:
     """Prints the file that stands for a command."""
     from harness.running.campaign_file import show_campaign
 
-    defaults = {"preset": "quick", "device": "auto", "profile": "standard", "runs": Path("runs")}
+    defaults = {"launcher": "local", "preset": "quick", "device": "auto", "profile": "standard", "runs": Path("runs")}
     typer.echo(
         show_campaign({n: v for n, v in asked.items() if n in asked["given"] or n not in defaults or v != defaults[n]})
     )
 
 
-def _run_campaign(plans: Sequence[Any], asked: Mapping[str, Any], fmt: str) -> None:
+def _run_campaign(plans: Sequence[Any], asked: Mapping[str, Any], fmt: str, launch: Any) -> None:
     """Does the work of several runs and prints their tables; exits with 1 if a cell has failed."""
     from harness.running.campaign import all_failures, run_campaign
 
     for plan in () if asked["quiet"] else plans:
         _announce(plan)
     _caution({found.name: found for plan in plans for found in plan.found.values()}.values())
-    try:
+    with _interrupts():
         failures = run_campaign(
             plans,
             checkpoint_sec=asked["checkpoint_sec"],
             quiet=asked["quiet"],
             before_work=lambda: _check_graphics(*plans),
             retry_failed=asked["retry_failed"],
+            launch=launch,
             say=lambda text: None if asked["quiet"] else _say(text, err=True),
         )
-    except KeyboardInterrupt:
-        _say("Interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
     failed = all_failures(failures)
     typer.echo(_campaign_tables(plans, failed, fmt))
     if failed:
@@ -326,9 +355,10 @@ def _campaign_tables(plans: Sequence[Any], failed: Sequence[str], fmt: str) -> s
     return json_escaped(json.dumps({**content, "all": as_data(sheet), "failed": list(failed)}, indent=2))
 
 
-def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
+def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool, launch: Any = None) -> None:
     """Does the work, or stops with the exit status of an interrupt."""
     from harness.results.store import RowStore
+    from harness.running.launchers import local
     from harness.running.mixed_code import mixed_code
     from harness.running.run import execute
 
@@ -337,11 +367,14 @@ def _execute(plan: Any, checkpoint_sec: float | None, quiet: bool) -> None:
     _caution(plan.found.values())
     if note := mixed_code(plan, RowStore(plan.folder / "rows")):
         _say(f"Note: {note}", err=True)
-    try:
-        execute(plan, checkpoint_sec=checkpoint_sec, quiet=quiet, before_work=lambda: _check_graphics(plan))
-    except KeyboardInterrupt:  # here, because Typer would turn it into a bare "Aborted!"
-        _say("Interrupted; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    with _interrupts():
+        execute(
+            plan,
+            checkpoint_sec=checkpoint_sec,
+            quiet=quiet,
+            before_work=lambda: _check_graphics(plan),
+            launch=launch or local,
+        )
 
 
 def _show_what_there_is(plan: Any, fmt: str) -> None:
@@ -392,10 +425,11 @@ def _table(plans: Sequence[Any]) -> Any:
 
 def _rows_of(*plans: Any) -> Any:
     """Rows of runs; damage among those asked for has ended the command before any work, others are left out."""
-    from harness.results.store import load_rows
+    from harness.results.columns import load_columns
 
     there = [plan.folder for plan in plans if plan.folder.is_dir()]  # none: nothing was measured before the work failed
-    return load_rows(*there, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
+    rows = load_columns(*there, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
+    return rows.astype({name: "str" for name, kind in rows.dtypes.items() if str(kind) == "category"})
 
 
 def _expected(*plans: Any) -> Any:

@@ -28,6 +28,9 @@ class Cells:
             (str(task), str(setting), int(str(variant))): cell.sort_values(list(SAMPLE))
             for (task, setting, variant), cell in rows.assign(variant=index).groupby(["task", "setting", "variant"])
         }
+        self._unseeded: dict[int, bool] = {}  # variant -> whether none of its rows has a training seed
+        for (_, _, number), cell in self.rows.items():
+            self._unseeded[number] = self._unseeded.get(number, True) and bool(cell["train_seed"].isna().all())
 
     def present(self, tasks: Iterable[str], setting: str) -> list[int]:
         """The variants that have something for one of the tasks in the setting (or view)."""
@@ -62,8 +65,7 @@ class Cells:
     def seeds(self, variant: int) -> tuple[int | None, ...]:
         """The seeds a variant should have: a policy that is not made from one has none, whatever others have."""
         seeded = tuple(seed for seed in self.expected.train_seeds if seed is not None)
-        found = [cell["train_seed"].isna().all() for (_, _, number), cell in self.rows.items() if number == variant]
-        return (None,) if found and all(found) else seeded or (None,)
+        return (None,) if self._unseeded.get(variant, False) else seeded or (None,)
 
     def complete(self, task: str, setting: str, variant: int) -> list[statistics.Floats] | None:
         """The samples of all expected seeds in the table's metric; None unless each has all its episodes."""

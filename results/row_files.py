@@ -130,6 +130,28 @@ def has_digest(data: bytes) -> bool:
     return bool(found)
 
 
+def read_places(path: Path) -> list[tuple[str, str, int | None, int]] | None:
+    """(task, setting, train_seed, episode) of every row of a whole file that this version wrote; None for any other.
+
+    Its bytes are compared with their digest; what they say otherwise is not looked at.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = ["task", "setting", "train_seed", "episode"]
+    try:
+        data = read_plain(path)
+        if not has_digest(data):
+            return None
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if (file.schema_arrow.metadata or {}).get(VERSION_KEY) != b"%d" % SCHEMA_VERSION:
+            return None
+        found = file.read(columns=names, use_threads=False)
+    except (pa.ArrowException, OSError, ValueError, LookupError):
+        return None
+    return list(zip(*(found[name].to_pylist() for name in names), strict=True))
+
+
 def count_rows(path: Path) -> int:
     """How many rows a Parquet file says it holds; its bytes are not compared with their digest.
 

@@ -21,6 +21,7 @@ from harness.results.row_files import (
     count_rows,
     read_lines,
     read_parquet,
+    read_places,
     to_line,
     write_parquet,
 )
@@ -96,7 +97,15 @@ class RowStore:
         return sorted(found, key=_cell_order)
 
     def episodes(self, task: str, setting: str, train_seed: int | None) -> set[int]:
-        """Which episodes of a cell are stored."""
+        """Which episodes of a cell are stored.
+
+        Raises:
+          CorruptRowsError: if a stored file is damaged.
+        """
+        path = self.complete_file(task, setting, train_seed)
+        places = None if path is None else read_places(path)
+        if places is not None and {place[:3] for place in places} == {(task, setting, train_seed)}:
+            return {place[3] for place in places}
         return {row.episode for row in self._read((task, setting, train_seed))}
 
     def count(self, task: str, setting: str, train_seed: int | None) -> int:

@@ -97,7 +97,7 @@ def _work(
         interrupted = isinstance(error, KeyboardInterrupt)
         for record in records:
             if interrupted:
-                record.try_to_write("interrupted")
+                record.try_to_write(getattr(error, "status", "interrupted"))
             else:
                 record.try_to_write("failed", error=str(error))
         raise

@@ -21,7 +21,7 @@ IN_FILE = {  # option of the command -> its key in a file
     "set_": "set",
     "shift": "shifts",
     **{name: name for name in ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads", "device")},
-    **{name: name for name in ("profile", "assets", "runs", "checkpoint_sec")},
+    **{name: name for name in ("profile", "assets", "runs", "checkpoint_sec", "launcher", "slurm")},
 }
 
 
@@ -45,6 +45,8 @@ class CampaignFile(Record):
     assets: str | None = None
     runs: str | None = None
     checkpoint_sec: NonNegativeFloat | None = None
+    launcher: str | None = None
+    slurm: str | None = None
 
 
 def read_campaign(path: Path) -> dict[str, Any]:

@@ -26,9 +26,10 @@ class Cell:
 
 def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     """The cells that lack episodes, in table order."""
-    cells = []
+    cells, stored = [], set(store.cells())  # one look at the folder, not one per cell
     for task, setting, seed in planned_cells(plan):
-        have = store.episodes(task.task, setting, seed)
+        key = (task.task, setting, seed)
+        have = store.episodes(*key) if key in stored else set()
         missing = tuple(episode for episode in range(plan.episodes) if episode not in have)
         if missing:
             cells.append(Cell(task, setting, seed, missing))

@@ -28,6 +28,7 @@ class EvaluateJob:
     episodes: tuple[int, ...]
     policy: Path | None  # None for an agent without parameters
     columns: Mapping[str, Any]  # the row's columns that are the same for the whole cell
+    rows: Path | None = None  # where its rows are kept by whoever plays it; None: they are reported
     goes_on: bool = False  # past an episode in which the policy fails: it is reported as a `Failure` and has no row
 
 

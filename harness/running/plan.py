@@ -38,6 +38,7 @@ class RunOptions:
     profile: str = "standard"
     assets: str | None = None
     runs: Path = Path("runs")
+    elsewhere: bool = False  # other machines do the work
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         check_writable(options.runs)
     asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
     policies = given_policies(options, agent, suite, asked)
-    device = choose_device(options.device)
+    device = choose_device(options.device, elsewhere=options.elsewhere)
     threads = _positive("threads", options.threads, preset.threads)
     if not agent.learns or policies:
         threads = 1  # as every evaluation takes, see `threads.EVALUATION_THREADS`

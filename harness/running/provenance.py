@@ -21,6 +21,12 @@ MEASURING_CODE = ("harness", "suites", "baselines", *ROW_CODE)
 
 def package_versions() -> dict[str, str]:
     """Versions of every package that can move a score, and of Python; absent packages are left out."""
+    return dict(_package_versions())
+
+
+@functools.cache
+def _package_versions() -> dict[str, str]:
+    """Looked up once: every cell asks, and each answer reads a file per package."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2]), DISTRIBUTION: harness_version()}
     for name in PACKAGES:
         try:

@@ -66,8 +66,8 @@ def execute(
             goes_on = None if on_failure is None else failures.append
             Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run(launch)
             close(plan, store, complete=not failures)
-        except KeyboardInterrupt:
-            record.try_to_write("interrupted")
+        except KeyboardInterrupt as stop:
+            record.try_to_write(getattr(stop, "status", "interrupted"))
             raise
         except Exception as error:
             record.try_to_write("failed", error=str(error))

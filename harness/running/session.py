@@ -107,12 +107,25 @@ class Session:
             else:
                 self._progress.training_done(key)
                 self.trained(launcher, key)
+        elif event.kind == "done":
+            self._collect(arguments)
         elif event.kind == "message" and event.payload[0] == "row":
             self._keep(event.payload[1])
         elif event.kind == "message" and event.payload[0] == "failure" and self._on_failure is not None:
             self._on_failure(event.payload[1])
         elif event.kind == "message":
             self._progress.evaluating()
+
+    def _collect(self, job: EvaluateJob) -> None:
+        """Counts the rows of an evaluation that has kept them itself."""
+        if job.rows is None:
+            return
+        key = (job.world.plan.task, job.setting, job.columns["train_seed"])
+        if missing := set(job.episodes) - self.store.episodes(*key):
+            raise WorkError(f"Episodes {sorted(missing)} of {key} were played and are not in {job.rows}.")
+        for episode in job.episodes:
+            self._left[key].discard(episode)
+            self._progress.episode_done()
 
     def _keep(self, row: Any) -> None:
         key = (row.task, row.setting, row.train_seed)
@@ -174,6 +187,7 @@ class Session:
                 policy=source.folder if source else None,
                 columns=columns,
                 goes_on=self._on_failure is not None,
+                rows=self.store.folder if launcher.keeps_rows else None,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
             launcher.submit(Job("harness.running.evaluation:evaluate", job, group=group))

@@ -62,7 +62,8 @@ class RunStatus:
     """How far one run is.
 
     Attributes:
-      state: "done", "running" (a command is at it), "failed" (what is left was tried), "stopped", or "damaged".
+      state: "done", "running" (a command is at it), "failed" (what is left was tried), "detached" (its jobs are
+        with a cluster), "stopped", or "damaged".
       cells: asked for; each is one of `done`, `failed`, `running` (has some of its episodes) and left.
       left_sec: estimate of the time left, seconds; None where nothing tells the pace.
       note: what is wrong, or "".
@@ -144,7 +145,7 @@ def _resting(lacking: int, recorded: str) -> str:
     """The state of a run that no command is at."""
     if not lacking:
         return "done"
-    return "failed" if recorded == "failed" else "stopped"
+    return recorded if recorded in ("failed", "detached") else "stopped"
 
 
 def _counted(folder: Path, record: _Recorded) -> dict[Cell, int]:

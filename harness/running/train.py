@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.agent import Agent, PreparedAgent, Transition
 from harness.files import disk_errors, new_folder
+from harness.running import stopping
 from harness.running.rollout import act, agent_errors, play_episode, start_episode
 from harness.running.train_log import TrainLog
 from harness.running.training_folder import check_checkpoint, newest_checkpoint, read_progress, write_progress
@@ -102,6 +103,7 @@ class Trainer:
         try:
             self._before_the_first_step(tick)
             while self.counters.num_frames < self.spec.train_frames:
+                stopping.check()
                 self._curve()
                 scalars = self._advance()
                 tick()
@@ -180,7 +182,7 @@ class Trainer:
         self._log.write(vars(self.counters), curve_returns=returns)
 
     def _checkpoint(self) -> None:
-        if time.monotonic() - self._last_checkpoint < self.spec.checkpoint_sec:
+        if time.monotonic() - self._last_checkpoint < self.spec.checkpoint_sec and not stopping.is_asked():
             return
         folder = self.folder / "checkpoints"
         name = f"{self.counters.num_frames:012d}"

@@ -21,6 +21,7 @@ from typing import Any
 from harness.errors import HarnessError, WorkError
 from harness.running.messages import Place, own
 from harness.running.patience import Patience, Silence
+from harness.running.queue import GroupedQueue
 from harness.running.serving import LINE_LOST, serve
 from harness.search_path import starting_python
 
@@ -83,11 +84,11 @@ class WorkerPool:
     chunk: int | None = CHUNK
     keeps_rows: bool = False
     _workers: list[_Worker] = field(default_factory=list)
-    _pending: list[_Task] = field(default_factory=list)
+    _pending: GroupedQueue[_Task] = field(default_factory=GroupedQueue)
 
     def submit(self, job: Job) -> None:
         """Queues a job; may be called while `events` is being read."""
-        self._pending.append(_Task(job))
+        self._pending.append(_Task(job), job.group)
 
     def events(self) -> Iterator[Event]:
         """Yields what jobs say until none is left.
@@ -138,10 +139,12 @@ class WorkerPool:
 
     def _match(self, idle: list[_Worker]) -> tuple[_Worker, _Task]:
         for worker in idle:
-            for task in self._pending:
-                if task.job.group and task.job.group == worker.group:
-                    return worker, task
-        return (idle[0] if idle else self._start()), self._pending[0]
+            if found := self._pending.first([worker.group]):
+                return worker, found[0]
+        found = self._pending.first()
+        if found is None:
+            raise RuntimeError("Nothing waits for a worker.")
+        return (idle[0] if idle else self._start()), found[0]
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -193,7 +196,7 @@ class WorkerPool:
         if task.tries >= MAX_TRIES:
             text = f"Given up after {MAX_TRIES} tries: the worker of {_place(task)} {why}{_GUESS}."
             return self._failed(task, WorkError(text))
-        self._pending.insert(0, task)
+        self._pending.push_front(task, task.job.group)
         return Event(task.job, "restarted", why)
 
     def _drop(self, worker: _Worker) -> None:
