@@ -196,6 +196,98 @@ def ablate_command(
     _carry_out(variations, out or runs / _ablation_name(variations), checkpoint_sec, fmt, quiet)
 
 
+@app.command("sweep")
+def sweep_command(
+    suite: SuiteOption,
+    agent: Annotated[list[str], typer.Option(help="An agent; once for all policies, or once for each.")],
+    shift: Annotated[list[str], typer.Option(help="NAME=LOW:HIGH:COUNT (harness list shifts); twice for a grid.")],
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="Trained policies (a run's folder); repeatable, all in one plot.")
+    ] = None,
+    task: TasksOption = None,
+    seeds: SeedsOption = None,
+    preset: PresetOption = "quick",
+    episodes: EpisodesOption = None,
+    workers: WorkersOption = None,
+    device: DeviceOption = "auto",
+    set_: SettingsOption = None,
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+    runs: RunsOption = Path("runs"),
+    on: Annotated[str, typer.Option(help="return or success.")] = "return",
+    out: Annotated[
+        list[Path] | None, typer.Option(help="A file to write, .png, .pdf or .csv; repeatable. Default: sweep.png")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Score against the intensity of a shift, and where half of it is lost. The runs are those of 'harness run'."""
+    from harness.reports.sensitivity import METRICS
+    from harness.running.plan import RunOptions
+    from harness.running.sweeping import plan_sweep
+
+    files = out or [Path("sweep.png")]
+    for path in files:
+        _check_picture(path, (".png", ".pdf", ".csv"))
+    if on not in METRICS:
+        raise unknown("outcome", on, METRICS)
+    given: dict[str, Any] = {"suite": suite, "agent": "", "tasks": task or (), "seeds": seeds, "preset": preset}
+    given |= {"episodes": episodes, "workers": workers, "device": device, "settings": set_ or (), "profile": profile}
+    sweep = plan_sweep(RunOptions(**given, assets=assets, runs=runs), agent, checkpoint or [], shift)
+    for number, plan in enumerate(sweep.plans, start=1):
+        if not quiet:
+            _say(f"{number} of {len(sweep.plans)}: {sweep.labels[number - 1]}", err=True)
+        _execute(plan, None, quiet)
+    _show_sweep(sweep, on, files)
+
+
+def _show_sweep(sweep: Any, metric: str, files: Sequence[Path]) -> None:
+    """The curves as text, and in every file that was asked for."""
+    from harness.files import write_text
+    from harness.reports.sensitivity import csv_of, curves_of, text_of
+
+    rows = {label: _swept(plan) for label, plan in zip(sweep.labels, sweep.plans, strict=True)}
+    with _input():
+        curves = curves_of(rows, sweep.points, sweep.plans[0].suite.train.name, metric)
+    names = [each.axis.name for each in sweep.axes]
+    neutral = sweep.axes[0].axis.neutral if len(names) == 1 else None
+    typer.echo(text_of(curves, names, neutral))
+    for path in files:
+        if path.suffix == ".csv":
+            write_text(path, csv_of(curves, names, neutral))
+        else:
+            _draw_sweep(sweep, curves, metric, path)
+        _say(str(path), err=True)
+
+
+def _swept(plan: Any) -> Any:
+    """The episodes of a plan; its run may hold more."""
+    rows = _rows_of(plan)
+    seeds = [seed for seed in plan.seeds if seed is not None]
+    wanted = rows["task"].isin([task.task for task in plan.tasks]) & (rows["episode"] < plan.episodes)
+    return rows[wanted & rows["train_seed"].isin(seeds)] if seeds else rows[wanted]
+
+
+def _draw_sweep(sweep: Any, curves: Any, metric: str, path: Path) -> None:
+    from dataclasses import replace
+
+    from harness.preview import picture
+    from harness.reports.sensitivity_plot import plot_curves, plot_grids, shown_values
+
+    if len(sweep.axes) > 1:
+        plot_grids(curves, [each.axis.name for each in sweep.axes], metric, path)
+        return
+    plan, axis = sweep.plans[0], sweep.axes[0].axis
+    settings = {point[0]: setting for setting, point in sweep.points.items()}
+    pictures = {
+        task.task: {
+            value: picture(replace(plan.suite, protocol=task.protocol), task.task, setting, plan.store, plan.profile)
+            for value, setting in ((value, settings[value]) for value in shown_values(sweep.axes[0].values))
+        }
+        for task in plan.tasks
+    }
+    plot_curves(curves, axis.name, axis.unit, axis.neutral, metric, pictures, path)
+
+
 def _carry_out(variations: Any, out: Path, checkpoint_sec: float | None, fmt: str, quiet: bool) -> None:
     """Does what is missing of every run; then, or when the work failed, shows what there is."""
     from harness.reports.ablation_plot import plot_ablation

@@ -84,6 +84,8 @@ def verdict_chance(
     if freedom <= 0:
         return 0.0
     away = drop - margin if worse else margin - drop
+    if error > 0.0 and noise == "episodes" and size.seeds > 1 and size.episodes > 1:
+        return _drawn(spread, size, away, level)
     if error == 0.0:
         return float(away > 0 and 0.5 ** _units(size, noise) <= level)
     return _beyond(student.t_quantile(1 - level, freedom), freedom, away / error)
@@ -152,6 +154,23 @@ def _error(spread: Spread, size: Size, noise: Noise) -> tuple[float, float]:
     if size.episodes < 2:  # pooled
         return float(np.sqrt(total)), size.seeds - 1
     return float(np.sqrt(total)), total**2 / shares if shares > 0 else size.seeds * (size.episodes - 1)
+
+
+def _drawn(spread: Spread, size: Size, away: float, level: float) -> float:
+    """The share of draws in which several policies' episodes show a difference that far from the border.
+
+    Their degrees of freedom are estimated with their variances, so no noncentral t gives it.
+    """
+    from scipy.special import stdtrit
+
+    rng = np.random.default_rng(0)  # the same draws for every drop, so that the chance rises with it
+    true = 2 * np.resize(np.array(spread.within), size.seeds) / size.episodes / size.seeds**2
+    freedom = size.episodes - 1
+    found = true * rng.chisquare(freedom, (NUM_DRAWS, size.seeds)) / freedom
+    total, estimate = found.sum(axis=1), rng.normal(away, np.sqrt(true.sum()), NUM_DRAWS)
+    welch = total**2 / (found**2 / (freedom + 2)).sum(axis=1) - 2  # as `gate_test` has them
+    quantile = stdtrit(np.clip(welch, freedom, size.seeds * freedom), 1 - level)
+    return float(np.mean(estimate >= quantile * np.sqrt(total)))
 
 
 def _beyond(quantile: float, freedom: float, away: float) -> float:
