@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -38,6 +39,18 @@ class Config(BaseConfig):
     value_batch_size: int = Field(default=64, ge=1, le=1_000_000)
     value_learning_rate: float = Field(default=1e-3, gt=0)
     value_weight_decay: float = Field(default=1e-3, ge=0)
+
+    def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
+        """The value fit skips its last full batch: of one alone it learns nothing. Less than one is not cloned, either."""
+        per_episode = math.ceil(episode_frames / action_repeat)
+        if self.value_epochs and self.episodes_per_update * per_episode < 2 * self.value_batch_size:
+            return (
+                f"{self.episodes_per_update} episodes of {per_episode} steps are less than two batches of "
+                f"{self.value_batch_size}, without which the value network is not fitted"
+            )
+        if self.num_demos and self.clone_epochs and self.num_demos * per_episode < self.clone_batch_size:
+            return f"{self.num_demos} demonstrations of {per_episode} steps are less than one batch to clone"
+        return None
 
     def demos(self) -> DemoRequest | None:
         """The demonstrations it learns from: states alone."""

@@ -35,6 +35,7 @@ class Config(sac.CroppedConfig):
     warm_up_target: bool = True  # whether the key encoder follows meanwhile (`warmup_cpc_ema`)
     num_demos: int = Field(25, ge=0, le=10_000)
     demo_source: Literal["expert", "human"] = "expert"
+    demo_folder: str = ""  # of `harness demos collect`, whose demonstrations are taken; "": they are collected
     noisy_demos: bool = True  # an expert's actions drawn from its distribution, as published
     proprioception: bool = True  # False: pictures alone
     cameras: tuple[Annotated[int, Field(ge=0, le=1_000)], ...] = ()  # of the scene, by number; none: all of them
@@ -43,7 +44,12 @@ class Config(sac.CroppedConfig):
         """The demonstrations whose steps the replay begins with."""
         if not self.num_demos:
             return None
-        return DemoRequest(self.demo_source, self.num_demos, noisy=self.noisy_demos, pictures=True)
+        return DemoRequest(self.demo_source, self.num_demos, noisy=self.noisy_demos, folder=self.demo_folder)
+
+    def scene_problem(self, num_cameras: int) -> str | None:
+        """The cameras that it is to look through are there."""
+        missing = [camera for camera in self.cameras if camera >= num_cameras]
+        return f"there is no camera {missing[0]}, only {num_cameras} from number 0 on" if missing else None
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Before the first step there must be as many steps of demonstrations as a batch has."""

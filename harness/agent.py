@@ -179,12 +179,14 @@ class DemoRequest:
       num: how many.
       noisy: whether an expert's actions are drawn from its distribution.
       pictures: whether they hold pictures, or states and proprioception alone.
+      folder: where `harness demos collect` put them; "" to collect them for the training.
     """
 
     source: Literal["expert", "human"]
     num: int
     noisy: bool = False
     pictures: bool = True
+    folder: str = ""
 
 
 class Config(BaseModel):
@@ -199,6 +201,10 @@ class Config(BaseModel):
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Why nothing would be learned within a budget, as a clause; None if something would."""
+        return None
+
+    def scene_problem(self, num_cameras: int) -> str | None:
+        """Why the agent cannot live in a scene with so many cameras, as a clause; None if it can."""
         return None
 
     def demos(self) -> DemoRequest | None:

@@ -64,6 +64,7 @@ class DemoRecord(SealedRecord):
     render_profile: str | None  # these two are None without pictures
     image_size: PositiveInt | None
     action_repeat: PositiveInt
+    episode_frames: PositiveInt | None = None  # of the suite's episodes; None: of an earlier version, which did not say
     packages: dict[str, str]
     source: Literal["expert", "human"]
     made_by: str
@@ -130,6 +131,10 @@ class DemoSet:
         digests = "".join(episode["sha256"] for episode in self.record["episodes"])
         return f"demos:{self.record['source']}-{hashlib.sha256(digests.encode()).hexdigest()[:16]}"
 
+    def first(self, num: int) -> DemoSet:
+        """The first episodes alone."""
+        return replace(self, record={**self.record, "episodes": self.record["episodes"][:num]})
+
     def __len__(self) -> int:
         return len(self.record["episodes"])
 
@@ -169,6 +174,26 @@ def load_demos(folder: Path) -> DemoSet:
             f"{folder} holds {len(record['episodes'])} of {record['num_episodes']} demonstrations: go on collecting."
         )
     return DemoSet(folder, record)
+
+
+def check_scene(demos: DemoSet, suite: Suite, task: str, profile: str) -> None:
+    """Compares what demonstrations show with what an agent is to learn: task (with its reward), cameras, pictures.
+
+    Args:
+      demos: that were collected before.
+      suite: with the protocol that is trained under.
+      task: that is trained.
+      profile: render profile of the pictures.
+    Raises:
+      UsageError: naming what differs.
+    """
+    wanted = _scene_facts(suite, task, profile)
+    del wanted["packages"]  # what they played in, which collecting compares
+    if demos.record["episode_frames"] is None:
+        del wanted["episode_frames"]
+    for key, value in wanted.items():
+        if (found := demos.record[key]) != value:
+            raise UsageError(f"{demos.folder} holds demonstrations of another scene: {key} {found!r}, not {value!r}.")
 
 
 def collect_demos(
@@ -365,6 +390,7 @@ def _scene_facts(suite: Suite, task: str, profile: str | None) -> dict[str, Any]
         "render_profile": profile,
         "image_size": protocol.image_size if profile else None,
         "action_repeat": protocol.action_repeat[task],
+        "episode_frames": protocol.episode_frames,
         "packages": package_versions(),
     }
 
@@ -376,6 +402,8 @@ def _open_record(out: Path, facts: dict[str, Any], episodes: int) -> dict[str, A
         with disk_errors(str(out)):
             out.mkdir(parents=True, exist_ok=True)
         return {**facts, "num_episodes": episodes, "num_tried": 0, "episodes": [], "code_revision": code_revision()}
+    if old["episode_frames"] is None:  # as recorded before the length of episodes was
+        facts = {**facts, "episode_frames": None}
     other = [key for key, value in facts.items() if old.get(key) != value]
     if other:
         raise UsageError(f"{out} holds other demonstrations ({', '.join(other)} differ); choose another folder.")

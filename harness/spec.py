@@ -218,6 +218,7 @@ class Suite:
     needs_graphics: bool = True  # False for a suite that draws without GL
     axes: str = ""  # importable module with `AXES`: name -> `harness.axis.Axis`, for --shift; "" for none
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
+    cameras: Mapping[str, int] = field(default_factory=dict)  # task -> how many it is seen through, where not one
     frame_rewards: tuple[float, float] | None = None  # the least and most a control step gives; None if not bounded
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ SUITE = Suite(
     domain=adroit.DOMAIN,
     axes=AXES,
     offers_states=True,
+    cameras=adroit.NUM_CAMERAS,
     demonstrators=adroit.DEMONSTRATORS,
     tasks=adroit.TASKS,
     settings=SETTINGS,

@@ -60,7 +60,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     # Last of all, as it may read many files; a checkpoint carries what it was trained with.
     if agent.learns and not policies:
         for each in (plan for plan in plans if plan.task in asked):
-            check_demos(agent, agent.configure(each.config), suite, each.task, store)
+            check_demos(agent, agent.configure(each.config), suite, each, store, options.profile)
     found = find_assets(store, suite, agent_assets(agent, plans, trained=bool(policies)))
     check_agent_assets(agent, plans, found, policies.values())
     outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
@@ -157,6 +157,8 @@ def plan_task(
         )
     if problem := config.picture_problem(protocol.image_size):
         raise UsageError(f"Agent {agent.name} cannot look at pictures of {protocol.image_size} pixels: {problem}.")
+    if problem := config.scene_problem(suite.cameras.get(task, 1)):
+        raise UsageError(f"Agent {agent.name} cannot see {task} of {suite.name}: {problem}.")
     if source:
         check_trained_for(source, protocol, task, options.profile)
     elif agent.learns:

@@ -12,6 +12,7 @@ from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
 from harness.registry import load_agent, load_suite
 from harness.running.asset_lookup import look_up
+from harness.running.needs import given_demos
 from harness.running.plan import TaskPlan
 from harness.running.rollout import agent_errors
 from harness.shift_settings import add_shifts
@@ -80,6 +81,8 @@ class World:
         request = agent.configure(self.plan.config).demos()
         if request is None:
             return None
+        if request.folder:
+            return given_demos(request, self._suite(), self.plan, self.profile)
         from harness.demos import collect_demos
 
         return collect_demos(

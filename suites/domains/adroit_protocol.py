@@ -19,6 +19,8 @@ DEMONSTRATORS = {
     "human": dict.fromkeys(("door", "door_dense"), "adroit_demos_door"),
 }
 
+NUM_CAMERAS = {"relocate": 3, "relocate_dense": 3}  # of the others one
+
 EPISODE_FRAMES = 200
 PEN_EPISODE_FRAMES = 100
 

@@ -55,7 +55,7 @@ def test_an_iteration_of_whole_episodes(capsys: pytest.CaptureFixture[str]) -> N
 def test_updates_of_full_size_are_counted_whatever_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     counts = []
     for steps in ("5", "25"):
-        chosen = ("--set", "episodes_per_update=2", "--set", "cg_iterations=1", "--steps", steps, "--json")
+        chosen = ("--set", "episodes_per_update=6", "--set", "cg_iterations=1", "--steps", steps, "--json")
         (cost,) = json.loads(run(capsys, "--agent", "npg", *DOTS, *chosen)[1])
         counts.append({part["part"]: part["flops"] for part in cost["parts"]})
     assert counts[0] == pytest.approx(counts[1])

@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -270,7 +271,8 @@ def test_every_field_of_demonstrations(check: Check, tmp_path: Path) -> None:
     file = tmp_path / "demos" / DEMOS_FILE
     record = json.loads(file.read_text())
     del record[SEAL]
-    cases = [*wrong_types(record, optional=("render_profile", "image_size")), *missing_and_unknown(record)]
+    cases = [*wrong_types(record, optional=("render_profile", "image_size", "episode_frames"))]
+    cases += missing_and_unknown(record, optional=("episode_frames",))
     assert len(cases) > 150
     for case in cases:
         check(command, f"'{case.field}'", "collect anew", file=file, text=encoded(seal(case.value)))
@@ -314,7 +316,8 @@ def test_every_setting_of_an_agent(agent: str, check: Check) -> None:
     settings = spec.config().model_dump(mode="json")
     suite = DOTS if spec.learns_from == "steps" else "adroit_distractors"  # which the others can see
     command = ("run", "--suite", suite, "--agent", agent, "--device", "cpu", "--quiet")
-    for case in wrong_types(settings):
+    fields = spec.config.model_fields.items()
+    for case in wrong_types(settings, optional=tuple(name for name, f in fields if NoneType in get_args(f.annotation))):
         name = case.field.partition(".")[0]
         check((*command, "--set", f"{name}={json.dumps(case.value[name])}"), f"Agent {agent}: '{case.field}'")
     check((*command, "--set", "unheard_of=1"), "unheard_of")
@@ -330,7 +333,8 @@ def test_every_size_of_an_agent(check: Check) -> None:
         for name in names if spec.training_bytes else ():
             for number in (2**40, 99999999999999999999, 10**400):
                 command = ("run", "--suite", DOTS, "--agent", agent, "--set", f"{name}={number}")
-                command += ("--set", "protocol.image_size=64")  # which every agent takes
+                size = max(64, spec.smallest_image(spec.config()))
+                command += ("--set", f"protocol.image_size={size}")
                 check(command, f"Training {agent} on dot_reach would take at least", "bytes of memory")
                 tried += 1
     assert tried >= 20
