@@ -41,7 +41,7 @@ class Config(BaseConfig):
     value_weight_decay: float = Field(default=1e-3, ge=0)
 
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
-        """The value fit skips its last full batch: of one alone it learns nothing. Less than one is not cloned, either."""
+        """The value fit skips its last full batch: of one alone it learns nothing. Cloning wants one whole batch."""
         per_episode = math.ceil(episode_frames / action_repeat)
         if self.value_epochs and self.episodes_per_update * per_episode < 2 * self.value_batch_size:
             return (
