@@ -204,6 +204,10 @@ class DDPG(OffPolicy):
     # One update.
 
     @property
+    def reporting(self) -> bool:
+        return self.num_updates % METRICS_EVERY == 0
+
+    @property
     def noise_std(self) -> float:
         """Standard deviation of the exploration noise at the current step."""
         config = self.config
@@ -228,6 +232,7 @@ class DDPG(OffPolicy):
         """
         self.before_encoding(draws)
         features, next_features = self.encode_batch(batch, draws)
+        self.note_drift(features, len(batch.actions))
         # The actor sees features from before the encoder's step, but the critic after its own.
         seen = features.detach()
         metrics = self.before_critic(seen[: len(batch.actions)], batch, draws)
@@ -235,7 +240,7 @@ class DDPG(OffPolicy):
         metrics |= self._update_actor(seen, draws)
         metrics |= self.before_target(batch, draws)
         self._update_target()
-        metrics |= self.after_target(batch, draws)
+        metrics |= self.after_target(batch, draws) | self.take_notes()
         self.num_updates += 1
         return metrics
 
@@ -262,8 +267,10 @@ class DDPG(OffPolicy):
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=[p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]])
-        for optimizer in optimizers:
-            optimizer.step()
+        for name in names:
+            if name in self.optimizers:
+                self.note_gradients(name)
+                self.optimizers[name].step()
 
     @torch.no_grad()
     def _update_target(self) -> None:

@@ -18,6 +18,7 @@ from harness.agent import AgentContext, AgentSpec, Config, Transition
 from harness.baselines.learners import storage
 from harness.baselines.learners.storage import GeneratorState, Meta
 from harness.baselines.nn import adam
+from harness.baselines.nn.diagnostics import feature_drift, gradient_norm
 from harness.baselines.nn.observations import pixel_shape, pixels_of
 from harness.baselines.nn.replay import Replay
 
@@ -98,6 +99,7 @@ class OffPolicy:
         self.num_steps = 0  # of the agent, in training
         self.num_updates = 0
         self.phase: Phase = "evaluation"  # what the current episode is for
+        self._noted: dict[str, Tensor] = {}  # numbers to log of the update under way
 
     def begin_episode(self, *, phase: Phase, seed: int, episode: int) -> None:
         """Notes what the episode is for; an episode of training that was broken off is forgotten."""
@@ -120,6 +122,29 @@ class OffPolicy:
     def kept(self, observation: Observation) -> np.ndarray:
         """What the replay keeps of an observation: its pixels."""
         return pixels_of(observation)
+
+    # Numbers to log.
+
+    @property
+    def reporting(self) -> bool:
+        """Whether the update under way returns numbers to log."""
+        raise NotImplementedError
+
+    def note_gradients(self, name: str) -> None:
+        """Notes the norm of the gradients that an optimiser is about to use, of its first step in an update."""
+        if self.reporting:
+            parameters = self.optimizers[name].param_groups[0]["params"]
+            self._noted.setdefault(f"{name}_gradient_norm", gradient_norm(parameters))
+
+    def note_drift(self, features: Tensor, num: int) -> None:
+        """Notes how far features of augmented views are from the clean one's; (V * num, R), the clean one first."""
+        if self.reporting and len(features) > num:
+            self._noted["feature_drift"] = feature_drift(features, num)
+
+    def take_notes(self) -> dict[str, Tensor]:
+        """What was noted since the last time."""
+        noted, self._noted = self._noted, {}
+        return noted
 
     # Checkpoints.
 

@@ -135,6 +135,7 @@ class SAC(OffPolicy):
         """The critic's loss, and both critics' values of all views, one view after the other."""
         views = self.critic_views(clean, batch, draws)
         features = self.encoder(views[0] if len(views) == 1 else torch.cat(list(views)))
+        self.note_drift(features, len(batch.actions))
         values = self.critic(features, batch.actions.repeat(len(views), 1))
         losses = torch.stack(view_losses(values, target))
         return losses @ losses.new_tensor(self.view_weights), values
@@ -176,11 +177,15 @@ class SAC(OffPolicy):
         metrics: dict[str, Tensor] = {}
         for _ in range(self.num_due):
             metrics = self._update_once()
-        if self.turn % METRICS_EVERY:
+        if not self.reporting:
             return {}
         return {name: float(value) for name, value in metrics.items()}
 
     # One update.
+
+    @property
+    def reporting(self) -> bool:
+        return self.turn % METRICS_EVERY == 0
 
     @property
     def turn(self) -> int:
@@ -222,7 +227,7 @@ class SAC(OffPolicy):
             metrics |= self._update_actor(clean, draws)
         if self.turn % self.config.target_every_updates == 0:
             self._update_target()
-        metrics |= self.update_auxiliary(clean, next_clean, batch, draws)
+        metrics |= self.update_auxiliary(clean, next_clean, batch, draws) | self.take_notes()
         self.num_updates += 1
         return metrics
 
@@ -292,6 +297,7 @@ class SAC(OffPolicy):
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=optimizer.param_groups[0]["params"])
+        self.note_gradients(name)
         optimizer.step()
 
     @torch.no_grad()

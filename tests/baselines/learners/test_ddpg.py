@@ -98,7 +98,8 @@ def test_metrics_are_finite_and_sparse() -> None:
         reported.append(agent.update())
     told = [metrics for metrics in reported if metrics]
     assert len(told) == 2
-    assert set(told[0]) == {"critic_loss", "critic_value", "target", "actor_loss"}
+    norms = {f"{name}_gradient_norm" for name in ("critic", "encoder", "actor")}
+    assert set(told[0]) == {"critic_loss", "critic_value", "target", "actor_loss", "feature_drift", *norms}
     assert all(np.isfinite(list(metrics.values())).all() for metrics in told)
     assert context.frame_stack == 3
 
