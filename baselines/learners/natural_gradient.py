@@ -109,7 +109,8 @@ class FisherProduct:
                 gradient = gradient * self._slopes[k]
             products[f"layers.{k}.weight"] = gradient.T @ self._states[k]
             products[f"layers.{k}.bias"] = gradient.sum(0)
-            gradient = gradient @ self._policy.layers[k].weight  # type: ignore[operator]
+            if k:
+                gradient = gradient @ self._policy.layers[k].weight  # type: ignore[operator]
         return products
 
 

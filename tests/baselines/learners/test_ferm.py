@@ -12,6 +12,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from harness.agent import Transition
 from harness.assets.store import AssetStore
 from harness.baselines import ferm
 from harness.baselines.learners.ferm import FERM
@@ -196,6 +197,21 @@ def test_proprioception_can_be_left_out_and_matters_else() -> None:
         ]
         moved.append(not np.array_equal(*actions))
     assert moved == [True, False]
+
+
+def test_proprioception_goes_through_the_replay_with_its_picture() -> None:
+    context = make_context(observation_space=hybrid_space(), frame_stack=1)
+    agent = FERM(ferm.AGENT, context, ferm.Config(**SMALL))
+    pixels, felt = np.zeros((3, 6, 24, 24), np.uint8), np.arange(9, dtype=np.float32).reshape(3, 3)
+    seen = [{"pixels": pixels[step] + step, "proprio": felt[step]} for step in range(3)]
+    for step in range(2):
+        agent.observe(Transition(seen[step], np.full(2, 0.5, np.float32), 1.0, seen[step + 1], step == 1, False))
+    batch: Any = agent.gather(np.array([[0, 0], [0, 1]]))
+    assert np.array_equal(batch.observations.proprio.numpy(), felt[:2])
+    assert np.array_equal(batch.next_observations.proprio.numpy(), felt[1:])
+    assert batch.next_observations.pixels[:, 0, 0, 0].tolist() == [1, 2]
+    assert batch.actions.shape == (2, 2)
+    assert batch.discounts.flatten().tolist() == pytest.approx([0.99, 0.0])  # an end that is none of the time limit
 
 
 def test_a_policy_of_other_senses_is_refused(tmp_path: Path) -> None:
