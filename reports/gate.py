@@ -84,7 +84,7 @@ class GateLine:
     def name(self) -> str:
         """The task, with its setting where that is the line."""
         settings = self.line.settings
-        return self.line.task if len(settings) != 1 else f"{self.line.task}, {settings[0]}"
+        return self.line.task if len(settings) != 1 else f"{self.line.task} ({settings[0]})"
 
 
 @dataclass(frozen=True)

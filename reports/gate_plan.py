@@ -56,7 +56,7 @@ def plan(baseline: pd.DataFrame, question: Question, episodes: Sequence[int], se
     found = []
     for name, table in tables.items():
         own = Size(len(table), min(map(len, table)))
-        spread, label = spread_of(table), escaped(", ".join(name[1:]))
+        spread, label = spread_of(table), escaped(" ".join([name[1], *(f"({setting})" for setting in name[2:])]))
         margin = margin_of(question.margin, spread.mean, name[1])
         sizes: list[tuple[Noise, Size]] = []
         if question.noise != "seeds":

@@ -57,7 +57,7 @@ def plot_curves(
         axes.legend(frameon=False, fontsize="small")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        _strip(figure.add_subplot(grid[2 * number + 1]), pictures.get(task, {}))
+        _strip(figure.add_subplot(grid[2 * number + 1]), pictures.get(task, {}), axes.get_xlim())
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata=METADATA[path.suffix])
 
 
@@ -109,12 +109,13 @@ def _draw_map(axes: Axes, curve: Curve, metric: str) -> None:
         axes.text(x, y, f"{curve.mean(index):.3g}", ha="center", va="center", fontsize="x-small", color="w", bbox=box)
 
 
-def _strip(axes: Axes, pictures: Mapping[float, NDArray[np.uint8]]) -> None:
-    """Pictures side by side, with their values."""
+def _strip(axes: Axes, pictures: Mapping[float, NDArray[np.uint8]], limits: tuple[float, float]) -> None:
+    """Pictures side by side, each below its value."""
     axes.axis("off")
-    for number, (value, picture) in enumerate(pictures.items()):
-        width = 0.94 / len(pictures)
-        place = axes.inset_axes((number / len(pictures) + 0.03 / len(pictures), 0.0, width, 0.85))
+    width = 0.9 / max(1, len(pictures))
+    for value, picture in pictures.items():
+        middle = (value - limits[0]) / (limits[1] - limits[0])
+        place = axes.inset_axes((middle - width / 2, 0.0, width, 0.85))
         place.imshow(picture, interpolation="nearest")
         place.set_title(f"{value:g}", fontsize="x-small", pad=2)
         place.axis("off")

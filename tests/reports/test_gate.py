@@ -161,6 +161,16 @@ def test_all_successes_of_a_few_prove_nothing_of_a_rate() -> None:
         assert judge([line], [0.05], 0.05)[0].verdict == verdict
 
 
+def test_half_a_step_of_a_rate_is_given_away() -> None:
+    before, after = np.ones(100), np.ones(100)
+    before[0], after[1:4] = 0.0, 0.0  # one won, three lost
+    line = Evidence([before], [after], True, "episodes", "success")
+    worse, fine = chances(difference(line), line, 0.05)
+    error = np.sqrt(max(np.var(after - before, ddof=1), 0.05 * 0.95) / 100)
+    assert fine == pytest.approx(stats.t.sf((-0.02 + 0.05 - 0.005) / error, 99), rel=1e-9)
+    assert worse == pytest.approx(stats.t.cdf((-0.02 + 0.05 + 0.005) / error, 99), rel=1e-9)
+
+
 @pytest.mark.parametrize("field", [name for name in WAIVABLE if name not in ("assets_json", "packages_json")])
 def test_every_field_that_differs_is_named(cell: Cell, field: str) -> None:
     rows = side(cell)
