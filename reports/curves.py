@@ -23,9 +23,10 @@ EVALUATION: dict[str, Any] = {
 }
 
 Log = Sequence[Mapping[str, Any]]
+Published = Mapping[str, Sequence[tuple[int, float, float]]]  # name -> frames, mean, deviation
 
 
-def plot_curves(logs: Mapping[str, Log], path: Path) -> None:
+def plot_curves(logs: Mapping[str, Log], path: Path, published: Published | None = None) -> None:
     """Draws learning curves, one colour per training, as a PNG of 6 x 4 inches.
 
     A dot is the return of one training episode, acting with exploration; joined discs are evaluations in the training
@@ -35,6 +36,7 @@ def plot_curves(logs: Mapping[str, Log], path: Path) -> None:
       logs: by the name in the legend, the parsed lines of a `train.jsonl`: each has `num_frames` and either
         `episode_return` or `curve_returns`, a list.
       path: the file to write; its folder must exist.
+      published: curves of papers, drawn dashed with a band of one standard deviation.
 
     Raises:
       ValueError: if no log has a line.
@@ -45,11 +47,11 @@ def plot_curves(logs: Mapping[str, Log], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
-    draw_curves(logs, figure.add_subplot())
+    draw_curves(logs, figure.add_subplot(), published or {})
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
-def draw_curves(logs: Mapping[str, Log], axes: Axes) -> None:
+def draw_curves(logs: Mapping[str, Log], axes: Axes, published: Published | None = None) -> None:
     """Draws the curves of `plot_curves` into axes: per log the line of its episodes, then that of its evaluations."""
     from matplotlib import colormaps
     from matplotlib.ticker import EngFormatter
@@ -57,12 +59,25 @@ def draw_curves(logs: Mapping[str, Log], axes: Axes) -> None:
     colours = colormaps["tab10"] if len(logs) <= 10 else colormaps["turbo"].resampled(len(logs))
     for number, log in enumerate(logs.values()):
         _draw_curve(axes, log, colours(number))
+    _draw_published(axes, published or {})
     axes.set_xlabel("training (environment frames)")
     axes.set_ylabel("episode return (sum of rewards)")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    _add_legend(axes, {name: colours(number) for number, name in enumerate(logs)})
+    _add_legend(axes, {name: colours(number) for number, name in enumerate(logs)}, published or {})
+
+
+def _draw_published(axes: Axes, published: Published) -> None:
+    for number, points in enumerate(published.values()):
+        frames, mean, std = np.array(list(points)).T
+        grey = _grey(number, published)
+        axes.plot(frames, mean, color=grey, linestyle="--", linewidth=1.2, zorder=0)
+        axes.fill_between(frames, mean - std, mean + std, color=grey, alpha=0.12, linewidth=0, zorder=0)
+
+
+def _grey(number: int, published: Published) -> str:
+    return f"{0.6 * number / max(1, len(published) - 1):.2f}"
 
 
 def _draw_curve(axes: Axes, log: Log, colour: Any) -> None:
@@ -76,13 +91,15 @@ def _draw_curve(axes: Axes, log: Log, colour: Any) -> None:
     axes.vlines(frames, lowest, highest, color=colour, linewidth=1.0, zorder=2)
 
 
-def _add_legend(axes: Axes, colours: Mapping[str, Any]) -> None:
+def _add_legend(axes: Axes, colours: Mapping[str, Any], published: Published) -> None:
     """The trainings by colour, then what the two kinds of marks are; below the axes, where it hides no data."""
     from matplotlib.lines import Line2D
 
     handles = {name: Line2D([], [], color=colour, linewidth=4) for name, colour in colours.items()}
     handles["training episodes, exploring"] = Line2D([], [], color="0.3", **EPISODE)
     handles["evaluations (mean, lowest to highest)"] = Line2D([], [], color="0.3", **EVALUATION)
+    for number, name in enumerate(published):
+        handles[name] = Line2D([], [], color=_grey(number, published), linestyle="--")
     ncols = 2 if len(colours) <= 12 else 4
     axes.figure.legend(
         handles.values(), handles, fontsize="x-small", loc="outside lower center", ncols=ncols, frameon=False

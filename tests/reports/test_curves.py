@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from harness.reports.curves import draw_curves, plot_curves
+from harness.results.published_curves import published_curves
 
 LOGS = {
     "walker_walk, seed 0": [
@@ -51,3 +52,26 @@ def test_importing_curves_is_light():
     code = "import sys, harness.reports.curves; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "matplotlib" not in modules
+
+
+def test_published_curves_stand_beside_with_their_spread():
+    axes = Figure().add_subplot()
+    draw_curves(LOGS, axes, {"published": [(0, 1.0, 0.5), (2000, 80.0, 2.0)]})
+    assert list(zip(*axes.lines[-1].get_data(), strict=True)) == [(0, 1), (2000, 80)]
+    assert axes.lines[-1].get_linestyle() == "--"
+    (band,) = [
+        part for part in axes.collections if type(part).__name__ in ("PolyCollection", "FillBetweenPolyCollection")
+    ]
+    corners = band.get_paths()[0].vertices
+    assert {(0.0, 0.5), (0.0, 1.5), (2000.0, 78.0), (2000.0, 82.0)} <= {tuple(corner) for corner in corners}
+    (legend,) = axes.figure.legends
+    assert legend.get_texts()[-1].get_text() == "published"
+
+
+def test_the_released_logs_are_read_as_they_are_printed():
+    curves = published_curves("adroit", ("hammer",))
+    assert set(curves) == {"published RRL, hammer, evaluation", "published RRL, hammer, sampling"}
+    sampling = curves["published RRL, hammer, sampling"]
+    assert sampling[:2] == [(800_000, 15.396, 98.915), (1_600_000, 2983.044, 1658.192)]
+    assert [point.frames for point in sampling] == [800_000 * (k + 1) for k in range(15)]
+    assert published_curves("adroit", ("walker_walk",)) == published_curves("dmcgb", ("hammer",)) == {}
