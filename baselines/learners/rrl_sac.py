@@ -90,6 +90,17 @@ class RRLSAC(SAC):
         self._looked = seen
         return np.stack([features for _, features in seen]).reshape(len(pixels), -1)
 
+    @torch.no_grad()
+    def feature_maps(self, observations: Observation) -> np.ndarray:
+        """What the network makes of each picture, before the mean over it; see `harness.agent.Encodes`."""
+        if self._missing is not None:
+            raise self._missing
+        stacks = torch.from_numpy(np.ascontiguousarray(pixels_of(observations))).to(self.frozen.mean.device)
+        made = [
+            torch.cat([self.frozen.maps(picture[None])[0] for picture in each.unflatten(0, (-1, 3))]) for each in stacks
+        ]
+        return torch.stack(made).float().cpu().numpy()
+
     def load_policy(self, folder: Any) -> None:
         super().load_policy(folder)
         self._missing = None  # a policy file brings its own network
