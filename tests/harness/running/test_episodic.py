@@ -82,7 +82,7 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(tmp_path: Path) -> No
     ("changes", "error", "words"),
     [
         ({"suite": "video_hard", "tasks": ("walker_walk",)}, UsageError, "acts on states"),
-        ({"agent": "dapg", "settings": ()}, UsageError, "nothing demonstrates"),
+        ({"agent": "dapg", "settings": ("episodes_per_update=6",)}, UsageError, "nothing demonstrates"),
         (
             {"suite": "adroit_distractors", "agent": "dapg", "tasks": ("pen",), "settings": ("demo_source=human",)},
             UsageError,
