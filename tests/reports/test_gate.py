@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from harness.reports.gate import Gate, GateError, Question, check, check_question, parse_margin
+from harness.reports.gate_power import units_needed
 from harness.reports.gate_sides import WAIVABLE
 from harness.reports.gate_test import Evidence, chances, difference, judge
 from harness.reports.gate_text import show_gate
@@ -316,3 +317,13 @@ def test_junit_is_what_both_schemas_take(cell: Cell, shift: float, kept: int, st
     assert int(suite.get("failures")) == kinds.count("failure")
     assert int(suite.get("skipped")) == kinds.count("skipped")
     assert all(set(case[0].attrib) == {"message", "type"} for case in cases if found[0] == "failure")
+
+
+def test_so_many_units_would_do_and_one_less_would_not() -> None:
+    found = units_needed(400.0, 5.0, 0.05)
+    assert found is not None
+    power = {n: stats.nct.sf(stats.t.ppf(0.95, n - 1), n - 1, 5.0 / np.sqrt(400.0 / n)) for n in (found - 1, found)}
+    assert power[found - 1] < 0.8 <= power[found]
+    assert units_needed(400.0, 0.0, 0.05) is None
+    assert units_needed(1e12, 5.0, 0.05) is None
+    assert units_needed(0.0, 5.0, 0.05) == 5
