@@ -12,14 +12,7 @@ import torch
 from tests.baselines.learners.test_learning import LEARNED, SETTINGS
 from tests.baselines.world import evaluate, make_context, train
 
-OWN: dict[str, dict[str, Any]] = {
-    "svea_overlay": {"num_layers": 4, "num_filters": 16, "overlay_weight": 0.2},
-    "srm": {"num_layers": 4, "num_filters": 16, "overlay_weight": 0.2},
-    "curl_vigen": {"representation_dim": 128},
-    "sgqn_vigen": {"representation_dim": 128, "overlay_weight": 0.2},
-    "drm": {},
-    "sada": {"strong_augs": ("conv", "overlay"), "overlay_weight": 0.2},
-}
+OWN: dict[str, dict[str, Any]] = {"curl_vigen": {"representation_dim": 128}, "drm": {}}
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,8 @@ def test_the_ring_is_from_the_lower_edge_to_below_the_upper(cycles: int, removed
     found = remove_band(wave(cycles), 5 / 84, 9 / 84)  # cosines of 5 to 8 cycles
     wanted = torch.full((1, 3, 84, 84), 0.5, dtype=torch.float64) if removed else wave(cycles)
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    upright = remove_band(wave(cycles).mT.contiguous(), 5 / 84, 9 / 84)
+    torch.testing.assert_close(upright, wanted.mT, atol=1e-6, rtol=0)
 
 
 def test_no_width_removes_nothing_and_what_is_left_is_rounded_to_float32() -> None:
