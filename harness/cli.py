@@ -59,6 +59,16 @@ SettingsOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting of the agent (key=value) or of the protocol (protocol.key=value)."),
 ]
+AgentFilesOption = Annotated[
+    list[str] | None,
+    typer.Option("--agent-file", help="A file or folder that an agent from outside is made of, too; repeatable."),
+]
+ReplayOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--replay/--no-replay", help="Play an episode of each cell again. Default: for agents and suites from outside."
+    ),
+]
 ShiftsOption = Annotated[
     list[str] | None,
     typer.Option(help="One more setting, [SETTING+]NAME=VALUE[+NAME=VALUE...] (harness list shifts); repeatable."),
@@ -107,6 +117,8 @@ def run_command(
     device: DeviceOption = "auto",
     set_: SettingsOption = None,
     shift: ShiftsOption = None,
+    agent_file: AgentFilesOption = None,
+    replay: ReplayOption = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
@@ -374,6 +386,8 @@ def _run_options(asked: Mapping[str, Any]) -> Any:
         tasks=asked["task"] or (),
         settings=asked["set_"] or (),
         shifts=asked["shift"] or (),
+        agent_files=asked["agent_file"] or (),
+        replay=asked["replay"],
         **{name: asked[name] for name in (*names, "profile", "assets", "runs")},
     )
 

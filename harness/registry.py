@@ -15,6 +15,7 @@ from harness.outside import code_from_outside
 from harness.policy import as_policy
 from harness.search_path import append_current_folder
 from harness.spec import Suite
+from harness.watching import import_watched
 
 if TYPE_CHECKING:
     from harness.agent import AgentSpec
@@ -93,9 +94,10 @@ def _from_outside(name: str, kind: str) -> Any:
     module_name, _, attribute = name.partition(":")
     if not re.fullmatch(r"[A-Za-z_][\w.]*", module_name) or not attribute.isidentifier():
         raise UsageError(f"{kind.capitalize()} '{name}' is not of the form package.module:ATTRIBUTE.")
-    module = _import_outside(module_name, kind)
-    with code_from_outside(f"'{name}' cannot be read"):
-        found = getattr(module, attribute, _ABSENT)
+    with import_watched(module_name):
+        module = _import_outside(module_name, kind)
+        with code_from_outside(f"'{name}' cannot be read"):
+            found = getattr(module, attribute, _ABSENT)
     if found is _ABSENT:
         _check_not_another(module, Path.cwd())
         raise unknown(f"attribute of {module_name}", attribute, [n for n in vars(module) if not n.startswith("_")])

@@ -25,7 +25,7 @@ from harness.results.row_files import (
     to_line,
     write_parquet,
 )
-from harness.results.rows import Row
+from harness.results.rows import Row, check_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +146,19 @@ class RowStore:
             raise ValueError(f"Cell {cell} in {self.folder} has no rows to complete.")
         write_parquet(rows, self._path(cell, "parquet"))
         self._path(cell, "jsonl").unlink(missing_ok=True)
+        _sync_folder(self.folder)
+
+    def replace(self, task: str, setting: str, train_seed: int | None, rows: list[Row]) -> None:
+        """Puts other rows in the place of a cell's, as one file; a kill in between leaves the old rows or the new.
+
+        Raises:
+          TypeError, ValueError, OSError: as `append`.
+        """
+        cell = (task, setting, train_seed)
+        for row in rows:
+            check_row(row)
+        write_parquet(rows, self._path(cell, "parquet"))
+        self._path(cell, "jsonl").unlink(missing_ok=True)  # of two rows of one episode the Parquet file's counts
         _sync_folder(self.folder)
 
     def _path(self, cell: Cell, suffix: str) -> Path:

@@ -12,7 +12,8 @@ from harness.running.failures import CellFailure, read_failures, still_failed, w
 from harness.running.launchers import Launch, local
 from harness.running.plan import RunPlan
 from harness.running.record import RunRecord
-from harness.running.run import check_folder, close, settle, terminating
+from harness.running.replays import play_again, replays_owed
+from harness.running.run import check_folder, close, execute, terminating
 from harness.running.run_folder import locked
 
 
@@ -43,14 +44,14 @@ def run_campaign(
       HarnessError: if rows or policies cannot be kept, which stops everything.
     """
     with contextlib.ExitStack() as stack:
-        parts = [_open(plan, retry_failed, stack) for plan in plans]
+        parts = [_open(plan, retry_failed, quiet, launch, stack) for plan in plans]
         at_work = [part for part in parts if part.cells]
         if at_work:
             _work(at_work, plans, checkpoint_sec, quiet, before_work, launch, say)
         return {part.plan.run_id: part.failures for part in parts if part.failures}
 
 
-def _open(plan: RunPlan, retry_failed: bool, stack: contextlib.ExitStack) -> Part:
+def _open(plan: RunPlan, retry_failed: bool, quiet: bool, launch: Launch, stack: contextlib.ExitStack) -> Part:
     """A run, locked if it lacks anything that is to be done."""
     store = RowStore(plan.folder / "rows")
     part = _look(plan, store, retry_failed)
@@ -59,7 +60,7 @@ def _open(plan: RunPlan, retry_failed: bool, stack: contextlib.ExitStack) -> Par
         part = _look(plan, store, retry_failed)
         check_folder(plan, part.cells)
     elif not part.failures:
-        settle(plan, store)
+        execute(plan, quiet=quiet, launch=launch)  # which ends what a kill has left, without measuring anything
     return part
 
 
@@ -88,6 +89,8 @@ def _work(
             before_work()
             Work(parts, plans, checkpoint_sec, quiet, say).run(launch)
             for part, record in zip(parts, records, strict=True):
+                if not part.failures:
+                    play_again(part.plan, part.store, replays_owed(part.plan, part.store), quiet=quiet, launch=launch)
                 close(part.plan, part.store, complete=not part.failures)
                 if part.failures:
                     record.write("failed", error=part.failures[0].error)

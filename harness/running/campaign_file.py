@@ -20,6 +20,8 @@ IN_FILE = {  # option of the command -> its key in a file
     "task": "tasks",
     "set_": "set",
     "shift": "shifts",
+    "agent_file": "agent_files",
+    "replay": "replay",
     **{name: name for name in ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads", "device")},
     **{name: name for name in ("profile", "assets", "runs", "checkpoint_sec", "launcher", "slurm")},
 }
@@ -41,6 +43,8 @@ class CampaignFile(Record):
     device: str | None = None
     set: dict[str, JsonValue] = Field(default={})
     shifts: list[str] = Field(default=[])
+    agent_files: list[str] = Field(default=[])
+    replay: bool | None = None
     profile: str | None = None
     assets: str | None = None
     runs: str | None = None

@@ -10,7 +10,6 @@ from typing import Any
 from harness.errors import CheckpointError
 from harness.registry import load_suite, suite_names
 from harness.results.rows import short_hash
-from harness.running import provenance
 from harness.running.columns import training_facts
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PROVENANCE_FILE, PolicyRecord, load_policy_source
@@ -27,13 +26,13 @@ NOT_OF_TRAINING = (
 
 def training_key(plan: RunPlan, task: TaskPlan) -> str:
     """A hash of all that shapes a policy but its seed and the code, which is that of this process; equal trainings
-    have equal ones. Suites from a user's own files are equal within one version of one file at most."""
+    have equal ones. Suites from a user's own files are equal within one version of all their files at most."""
     protocol = task.protocol
     needed = [*plan.suite.train.assets, *plan.agent.required_assets(plan.agent.configure(task.config))]
     facts = {
         "scene": scene(plan.suite),
-        "suite_file": provenance.source_digest(plan.suite_name),
-        "agent": [plan.agent_name, plan.agent.version, provenance.source_digest(plan.agent_name)],
+        "outside": plan.outside.digest if plan.outside else "",
+        "agent": [plan.agent_name, plan.agent.version],
         "config": dict(task.config),
         "task": task.task,
         "frames": task.train_frames,

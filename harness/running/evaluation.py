@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,21 @@ class Evaluator:
           AgentError: if the policy fails, unless the job goes on.
         """
         job.world.check(job.setting, with_agent=job.policy is None)
-        env = self._ready_env(job)
-        policy = self._ready_policy(job, env)
+        watched = job.world.watched()
+        with watched.suite:
+            env = self._ready_env(job)
+        with watched.agent:
+            policy = self._ready_policy(job, env)
+        watched.tell(report)  # now: what is told of a file is what it holds when it is told
+        job.world.check(job.setting, with_agent=job.policy is None)  # again: it may have been read in between
         beats = Beats(report)
         for episode in job.episodes:
             report(Place(f"episode {episode}"))
             try:
-                report(("row", _row(job, env, policy, episode, beats)))
+                with watched.suite:
+                    row = _row(job, env, policy, episode, beats, watched.agent)
+                watched.tell(report)
+                report(("row", row))
             except AgentError as error:
                 place = f"{job.world.plan.task}, {job.setting}"
                 if not job.goes_on:
@@ -111,9 +120,15 @@ class Evaluator:
 _EVALUATOR = Evaluator()
 
 
-def _row(job: EvaluateJob, env: PixelEnv, policy: Any, episode: int, beats: Beats) -> Row:
-    """Plays one episode."""
-    result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=lambda step: beats(("steps", step)))
+def _row(
+    job: EvaluateJob, env: PixelEnv, policy: Any, episode: int, beats: Beats, around: AbstractContextManager[Any]
+) -> Row:
+    """Plays one episode; `around` is entered around every call of the policy."""
+
+    def on_step(step: int) -> None:
+        beats(("steps", step))
+
+    result = play_episode(env, policy, seed=job.eval_seed, episode=episode, on_step=on_step, around=around)
     measured = {
         "setting": job.setting,
         "eval_seed": job.eval_seed,

@@ -65,8 +65,13 @@ def train(job: TrainJob, report: Report) -> None:
     with disk_errors(str(memory)):
         memory.mkdir(parents=True, exist_ok=True)
     revisions = note_revision(job.folder, provenance.code_revision())
-    env = world.make_env(suite.train.name)
-    agent = world.make_agent(env, memory)
+    watched = world.watched()
+    with watched.suite:
+        env = world.make_env(suite.train.name)
+    with watched.agent:
+        agent = world.make_agent(env, memory)
+    watched.tell(report)
+    world.check(suite.train.name, with_agent=True)  # again: it may have been read in between
     spec = TrainSpec(
         train_frames=world.plan.train_frames,
         seed=world.seed,

@@ -12,6 +12,7 @@ from harness.assets.found import FoundAsset
 from harness.assets.store import AssetStore
 from harness.running.policies import PolicySource
 from harness.running.presets import Preset
+from harness.running.user_files import UserFiles
 from harness.spec import Protocol, Suite
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class RunOptions:
     device: str = "auto"
     settings: Sequence[str] = ()  # key=value
     shifts: Sequence[str] = ()  # [setting+]name=value
+    replay: bool | None = None  # None: where code from outside plays
+    agent_files: Sequence[str] = ()  # that an agent from outside is made of besides its modules
     profile: str = "standard"
     assets: str | None = None
     runs: Path = Path("runs")
@@ -75,6 +78,8 @@ class RunPlan:
     store: AssetStore
     found: Mapping[str, FoundAsset]  # asset -> what the look-up gave
     policies: Mapping[tuple[str, int], PolicySource]  # (task, train seed) -> given checkpoint; empty: train
+    replays: bool = False  # whether a finished episode of each cell is played again
+    outside: UserFiles | None = None  # what of it is the user's own; None: nothing
     handed: Handed | None = None  # suite and policy as objects, where an evaluation was asked for from Python
 
     @property

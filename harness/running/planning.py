@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.agent import AgentSpec
@@ -11,11 +11,11 @@ from harness.assets.store import AssetStore
 from harness.errors import CheckpointError, UsageError
 from harness.files import check_writable
 from harness.registry import load_agent, load_suite
-from harness.running import provenance
 from harness.running.asset_lookup import agent_assets, check_agent_assets, find_assets
 from harness.running.device import choose_device
 from harness.running.fits import check_memory
 from harness.running.given_policies import any_policy, check_trained_for, given_policies
+from harness.running.late_files import as_they_are, recorded
 from harness.running.needs import check_demos, check_states
 from harness.running.plan import RunOptions, RunPlan, TaskPlan
 from harness.running.policies import PolicySource
@@ -24,6 +24,7 @@ from harness.running.run_folder import check_layout
 from harness.running.run_id import run_id, with_config_hash
 from harness.running.seeds import MAX_SEED, parse_seeds
 from harness.running.settings import make_config, split_settings
+from harness.running.user_files import identity
 from harness.shift_settings import add_shifts
 from harness.spec import Suite, check_profile
 
@@ -63,8 +64,7 @@ def make_plan(options: RunOptions) -> RunPlan:
             check_demos(agent, agent.configure(each.config), suite, each, store, options.profile)
     found = find_assets(store, suite, agent_assets(agent, plans, trained=bool(policies)))
     check_agent_assets(agent, plans, found, policies.values())
-    outside = {name: provenance.source_digest(name) for name in (options.suite, options.agent) if ":" in name}
-    plans = tuple(with_config_hash(plan, agent, found, any_policy(policies, plan.task), outside) for plan in plans)
+    outside = identity(options.agent, agent, options.suite, suite, options.agent_files)
     plan = RunPlan(
         run_id="",
         folder=options.runs,
@@ -85,11 +85,31 @@ def make_plan(options: RunOptions) -> RunPlan:
         store=store,
         found=found,
         policies=policies,
+        replays=outside is not None if options.replay is None else options.replay,
+        outside=outside,
     )
-    name = run_id(plan, own_assets)
-    check_layout(options.runs / name)
-    chosen = tuple(task for task in plans if task.task in asked)
-    return replace(plan, run_id=name, folder=options.runs / name, tasks=chosen)
+    plan = _named(plan, own_assets)
+    return replace(plan, tasks=tuple(task for task in plan.tasks if task.task in asked))
+
+
+def _named(plan: RunPlan, own_assets: Sequence[str]) -> RunPlan:
+    """The plan with its hashes, and the name and folder of its run.
+
+    A run that is known to have read files outside its identity is another one where they have changed since.
+    """
+    agent, found, outside = plan.agent, plan.found, plan.outside
+    tasks = tuple(
+        with_config_hash(task, agent, found, any_policy(plan.policies, task.task), outside) for task in plan.tasks
+    )
+    name = run_id(replace(plan, tasks=tasks), own_assets)
+    folder = plan.folder / name
+    check_layout(folder)
+    if outside is not None:
+        known = recorded(folder)
+        now = {**outside.late, **as_they_are(known)}
+        if not known.items() <= now.items() and now != outside.late:
+            return _named(replace(plan, outside=replace(outside, late=now)), own_assets)
+    return replace(plan, run_id=name, folder=folder, tasks=tasks)
 
 
 def _choose_seeds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.agent import Phase, Policy
     from harness.environment import PixelEnv
 
+NOTHING: AbstractContextManager[Any] = nullcontext()
 ACTION_TOLERANCE = 1e-6  # how far beyond [-1, 1] rounding may carry an action
 
 
@@ -118,6 +119,7 @@ def play_episode(
     episode: int,
     phase: Phase = "evaluation",
     on_step: Callable[[int], None] = lambda step: None,
+    around: AbstractContextManager[Any] = NOTHING,
 ) -> EpisodeResult:
     """Evaluates one episode without exploration.
 
@@ -128,16 +130,19 @@ def play_episode(
       episode: number of the episode within the stream.
       phase: what the episode is for, as the policy is told.
       on_step: called with the number of steps taken, after each.
+      around: entered around every call of the policy.
     Raises:
       AgentError: if the policy raises or returns an action that breaks the contract.
     """
     observation, info = env.reset(seed=seed, options={"episode": episode})
     first_pixels, trajectory = first_pixels_digest(observation), Trajectory(observation)
-    start_episode(policy, phase=phase, seed=seed, episode=episode)
+    with around:
+        start_episode(policy, phase=phase, seed=seed, episode=episode)
     shape = env.action_space.shape or ()
     shift, episode_return, step, over = info["shift"], 0.0, 0, False
     while not over:
-        action = act(policy, observation, shape, explore=False, where=place(phase, episode, step))
+        with around:
+            action = act(policy, observation, shape, explore=False, where=place(phase, episode, step))
         observation, reward, terminated, truncated, info = env.step(action)
         trajectory.add(action, reward, observation)
         episode_return += reward

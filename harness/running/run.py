@@ -17,7 +17,9 @@ from harness.running.launchers import Launch, local
 from harness.running.plan import RunPlan
 from harness.running.policies import check_intact, load_policy_source
 from harness.running.record import RunRecord
+from harness.running.replays import play_again, replays_owed
 from harness.running.run_folder import clean, is_trained, leftovers, locked, policy_folder, train_folder
+from harness.running.run_notes import notes_owed, write_notes
 from harness.running.session import Session
 from harness.running.train_log import LOG_FILE, read_train_log
 from harness.running.training_folder import check_unfinished
@@ -50,10 +52,11 @@ def execute(
     """
     store = RowStore(plan.folder / "rows")
     cells = missing_cells(plan, store)
-    if not cells:
+    if not cells and not replays_owed(plan, store):
         settle(plan, store)
         return store
-    with locked(plan.folder), terminating():
+    # What is all there is shown also where it cannot be played again, such as on a disk that cannot be written.
+    with contextlib.nullcontext() if cells else contextlib.suppress(UsageError), locked(plan.folder), terminating():
         cells = missing_cells(plan, store)
         check_folder(plan, cells)
         record = RunRecord(plan)
@@ -64,7 +67,10 @@ def execute(
             before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec
             goes_on = None if on_failure is None else failures.append
-            Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run(launch)
+            if cells:
+                Session(plan, store, cells, checkpoint_sec=seconds, quiet=quiet, on_failure=goes_on).run(launch)
+            if not failures:
+                play_again(plan, store, replays_owed(plan, store), quiet=quiet, launch=launch)
             close(plan, store, complete=not failures)
         except KeyboardInterrupt as stop:
             record.try_to_write(getattr(stop, "status", "interrupted"))
@@ -86,7 +92,8 @@ def settle(plan: RunPlan, store: RowStore) -> None:
 
     Where it cannot be written, or another process is at work on it, it stays as it is: its rows are all there.
     """
-    if not open_cells(plan, store) and not leftovers(plan.folder) and not RunRecord(plan).is_owed():
+    is_closed = not open_cells(plan, store) and not notes_owed(plan, store)
+    if is_closed and not leftovers(plan.folder) and not RunRecord(plan).is_owed():
         return
     with contextlib.suppress(UsageError, WorkError), locked(plan.folder):
         close(plan, store)
@@ -99,6 +106,8 @@ def close(plan: RunPlan, store: RowStore, *, complete: bool = True) -> None:
     with disk_errors(str(plan.folder)):
         for cell in open_cells(plan, store) if complete else ():
             store.complete(*cell)
+        if complete:
+            write_notes(plan, store)
         clean(plan.folder)
 
 

@@ -25,7 +25,7 @@ FOLDERS = (
     *(f"{TRAINING}/{name}" for name in ("policy", "checkpoints", "memory", "tensorboard")),
 )
 FILES = (
-    *("record.json", LOCK_FILE, "rows/*.jsonl", "rows/*.parquet"),
+    *("record.json", "late_files.json", "replays.json", LOCK_FILE, "rows/*.jsonl", "rows/*.parquet"),
     *(f"{TRAINING}/{name}" for name in ("*.json", "*.jsonl", "policy/*.json", "policy/*.safetensors")),
 )
 

@@ -13,6 +13,7 @@ from harness.running import provenance
 from harness.running.asset_lookup import agent_assets
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource
+from harness.running.user_files import UserFiles
 from harness.spec import Protocol
 
 
@@ -43,13 +44,20 @@ def with_config_hash(
     agent: AgentSpec,
     found: Mapping[str, FoundAsset],
     source: PolicySource | None,
-    outside: Mapping[str, str],
+    outside: UserFiles | None,
 ) -> TaskPlan:
     """The hash covers what an agent is and was trained with; suite and protocol have columns of their own.
 
-    Agents and suites from a user's own files count by the contents of those files, as they have no version we know.
+    Agents and suites from a user's own files count by all that they are made of, as they have no version we know.
     """
     names = agent.required_assets(agent.configure(plan.config))
     assets = source.record.assets if source else {name: found[name].identity for name in names}
-    facts = [agent.name, agent.version, dict(plan.config), plan.train_frames, assets, dict(outside)]
+    facts = [
+        agent.name,
+        agent.version,
+        dict(plan.config),
+        plan.train_frames,
+        assets,
+        {"outside": outside.digest} if outside else {},
+    ]
     return replace(plan, config_hash=short_hash(facts))

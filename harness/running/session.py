@@ -12,6 +12,7 @@ from harness.running.cells import Cell
 from harness.running.columns import cell_columns, training_facts
 from harness.running.evaluation import EvaluateJob, Failure
 from harness.running.jobs import TrainJob
+from harness.running.late_files import LateFiles
 from harness.running.launchers import Launch, Launcher, local
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.policies import PolicySource, load_policy_source
@@ -52,6 +53,7 @@ class Session:
     ) -> None:
         self.plan, self.store, self.cells = plan, store, cells
         self._checkpoint_sec, self._on_failure = checkpoint_sec, on_failure
+        self._late = LateFiles(plan.folder, plan.outside.late if plan.outside else {})
         self._left = {(c.plan.task, c.setting, c.train_seed): set(c.missing) for c in cells}
         self.trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
@@ -99,6 +101,8 @@ class Session:
         arguments = event.job.arguments
         if event.kind == "restarted":
             self._progress.note(f"A worker {event.payload}; its work is done again.")
+        elif event.kind == "message" and event.payload[0] == "late":
+            self._late.add(event.payload[1])
         elif isinstance(arguments, TrainJob):
             key = (arguments.world.plan.task, arguments.world.seed)
             if event.kind == "message":
@@ -156,6 +160,7 @@ class Session:
             device=plan.device,
             profile=plan.profile,
             handed=plan.handed,
+            outside=plan.outside,
         )
 
     def _train_job(self, task_name: str, seed: int) -> Job:

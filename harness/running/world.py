@@ -13,14 +13,17 @@ from harness.errors import WorkError
 from harness.registry import load_agent, load_suite
 from harness.running.asset_lookup import look_up
 from harness.running.needs import given_demos
+from harness.running.late_files import Watched
 from harness.running.plan import TaskPlan
 from harness.running.rollout import agent_errors
+from harness.running.user_files import is_users
 from harness.shift_settings import add_shifts
 
 if TYPE_CHECKING:
     from harness.assets.store import AssetStore
     from harness.demos import DemoSet
     from harness.running.handed import Handed
+    from harness.running.user_files import UserFiles
     from harness.spec import Protocol, Suite
 
 DEMO_SEED = 1_000  # of the episodes an expert demonstrates: the same demonstrations for every training seed
@@ -40,9 +43,10 @@ class World:
     device: str
     profile: str
     handed: Handed | None = None  # suite and policy as objects, instead of the names above
+    outside: UserFiles | None = None  # what is the user's own; None: nothing
 
     def check(self, setting: str, *, with_agent: bool) -> None:
-        """Checks that the third-party files a job uses are those the plan found, as every row will say.
+        """Checks that the files a job uses, third-party and the user's own, are those of the plan, as rows will say.
 
         Args:
           setting: what is shown.
@@ -50,6 +54,8 @@ class World:
         Raises:
           WorkError: if files were exchanged since the run started.
         """
+        if self.outside is not None:
+            self.outside.check_unchanged()
         needed = self._suite().setting(setting).assets
         if with_agent and self.handed is None:
             agent = load_agent(self.agent_name)
@@ -57,6 +63,11 @@ class World:
         for name in dict.fromkeys(needed):
             if look_up(self.store, name).identity != self.identities[name]:
                 raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
+
+    def watched(self) -> Watched:
+        """What watches the user's own code of this world."""
+        agent_too, suite_too = is_users(self.agent_name), is_users(self.suite_name)
+        return Watched(self.outside, self.store, agent_too=agent_too, suite_too=suite_too)
 
     def _suite(self) -> Suite:
         if self.handed is not None:
