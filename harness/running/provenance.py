@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
 import platform
 import subprocess
 from pathlib import Path
@@ -77,18 +76,6 @@ def _checkout() -> Path | None:
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout
-
-
-def source_digest(name: str) -> str:
-    """SHA-256 of the file that `package.module:ATTRIBUTE` names, first 16 hex digits; "" for a name without a colon.
-
-    What is named by its place in this project is covered by `code_revision`; a user's own file is not.
-    """
-    module, colon, _ = name.partition(":")
-    found = importlib.util.find_spec(module) if colon else None
-    if found is None or found.origin is None or not found.has_location:  # built in or frozen into Python
-        return ""
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:16]
 
 
 def cpu_name() -> str:
