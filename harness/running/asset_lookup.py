@@ -10,9 +10,9 @@ from harness.assets.found import FoundAsset
 from harness.assets.store import AssetStore
 from harness.errors import CheckpointError, UsageError
 from harness.registry import load_outside
-from harness.running import provenance
 from harness.running.plan import TaskPlan
 from harness.running.policies import PolicySource
+from harness.running.user_files import code_digest
 from harness.spec import Suite
 
 
@@ -44,7 +44,7 @@ def look_up(store: AssetStore, name: str) -> FoundAsset:
 def _code(name: str) -> FoundAsset:
     if not callable(load_outside(name, "encoder")):
         raise UsageError(f"'{name}' cannot be called, so it makes no encoder.")
-    return FoundAsset(name, (), f"code:{provenance.source_digest(name)}")
+    return FoundAsset(name, (), f"code:{code_digest(name)}")
 
 
 def agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], *, trained: bool = False) -> list[str]:

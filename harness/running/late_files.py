@@ -68,6 +68,7 @@ class LateFiles:
                 raise WorkError(f"{path}, which the policy reads, changed while the run was at work: start it again.")
         if not found.items() <= known.items():
             files = {str(path): digest for path, digest in {**known, **found}.items()}
+            self._folder.mkdir(parents=True, exist_ok=True)
             write_json(self._folder / LATE_FILE, {"files": files})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from harness.agent import AgentSpec
 from harness.assets.digests import sha256_of
@@ -93,6 +94,13 @@ def identity(
     files = files_of([*modules, *_named_in_texts(names, agent_name, agent, suite)])
     files |= {path for module in modules for path in read_by_import(module)}
     return UserFiles(_root(modules[0]), {path: sha256_of(path) for path in sorted(files | given)}, said)
+
+
+def code_digest(name: str) -> str:
+    """Of one part of an agent, `package.module:ATTRIBUTE` that was loaded: first 16 hex digits of a SHA-256."""
+    module = name.partition(":")[0]
+    files = files_of([module]) | read_by_import(module)
+    return UserFiles(_root(module), {path: sha256_of(path) for path in sorted(files)}).digest
 
 
 def named_files(named: Sequence[str]) -> set[Path]:
@@ -191,9 +199,9 @@ def _root(module: str) -> Path:
 
 def _said(name: str) -> str:
     """What a policy's `identity()` says."""
-    policy = load_outside(name, "agent")
+    policy: Any = load_outside(name, "agent")
     with import_watched(name.partition(":")[0]), code_from_outside(f"identity() of '{name}' fails"):
-        owner = policy.__self__ if inspect.ismethod(policy) else policy
+        owner: Any = policy.__self__ if inspect.ismethod(policy) else policy
         if not callable(getattr(owner, "identity", None)):
             return ""
         if isinstance(owner, type) and not _needs_no_object(owner):

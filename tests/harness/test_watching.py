@@ -30,7 +30,7 @@ def test_files_opened_for_reading_are_seen_and_no_others(here: Path) -> None:
     sqlite3.connect("data.db").execute("create table t (x)").connection.close()
     Path("before").read_text()
     with reading_watched() as watch:
-        assert open("read").read() == "r"
+        assert Path("read").read_text() == "r"
         np.load("weights.npy")
         sqlite3.connect("data.db").close()
         reader = threading.Thread(target=Path("input").read_bytes)
@@ -40,7 +40,7 @@ def test_files_opened_for_reading_are_seen_and_no_others(here: Path) -> None:
         Path("made").read_text()  # a product of its own
         Path("gone").write_text("g")
         with pytest.raises(FileNotFoundError):
-            open("absent")
+            Path("absent").read_text()
         Path(colorsys.__file__).read_text()
         Path(np.__file__).read_text()
         Path(harness.__file__).read_text()

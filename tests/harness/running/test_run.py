@@ -310,7 +310,9 @@ def test_a_worker_that_dies_in_evaluation_reports_no_episode_twice(tmp_path: Pat
 
 def test_an_agent_is_told_the_same_in_every_setting(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    store = run(tmp_path / "runs", agent="tests.harness.learner:RECORDER", frames=None, settings=[f"log={log}"])
+    store = run(
+        tmp_path / "runs", agent="tests.harness.learner:RECORDER", frames=None, settings=[f"log={log}"], replay=False
+    )
     settings = {row.first_pixels: row.setting for row in store.rows()}
     told = told_by_setting(log, settings)
     assert set(told) == {"train", "backdrop"}

@@ -18,7 +18,7 @@ from harness.running.user_files import files_of, identity, is_users, named_files
 DOTS = "harness.testing:SUITE"
 ACT = "def policy(observations):\n    return [[0.0, 0.0]] * len(observations)\n"
 TREE = {
-    "main.py": "import top.inner.leaf\nfrom side import (a, b)\ndef later():\n    import lazy\n    from top import extra\n",
+    "main.py": "import top.inner.leaf\nfrom side import a, b\ndef later():\n    import lazy\n    from top import extra",
     "top/__init__.py": "",
     "top/inner/__init__.py": "from . import sibling\nfrom ..cousin import thing",
     "top/inner/leaf.py": "import json, numpy, harness.testing",
