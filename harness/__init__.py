@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import threading
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
+    from harness import policies
     from harness.api import evaluate, make_env
 
-__all__ = ["evaluate", "make_env"]
+__all__ = ["evaluate", "make_env", "policies"]
 
 # In a checkout `suites`, `baselines`, `results` and `reports` lie beside this folder, in a wheel inside it; they are
 # imported as `harness.suites` and so on either way, so that no other name at the top level is taken.
@@ -26,6 +28,8 @@ if not (Path(__file__).parent / "suites").is_dir():
 
 
 def __getattr__(name: str) -> Any:
+    if name == "policies":
+        return importlib.import_module("harness.policies")
     if name in __all__:
         from harness import api
 

@@ -93,7 +93,9 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
 
         Raises:
           TypeError: if this environment was put together by hand.
+          RuntimeError: if it is closed.
         """
+        self._check_open()
         if self._recipe is None:
             raise TypeError("Only environments of harness.make_env or gymnasium.make can be copied: make another one.")
         return _twin, (self._recipe, self._seed, self._episode, self._spec)
@@ -257,7 +259,7 @@ def make_env(
       MissingAssetError: if the setting needs a file that is absent and stand-ins are not allowed.
     """
     recipe = {"suite": suite, "task": task, "setting": setting, "assets": assets, "profile": profile}
-    recipe |= {"protocol": protocol, "draw": draw}
+    recipe |= {"protocol": protocol, "draw": draw, "states": states}
     protocol = (protocol or suite.protocol).for_task(task)
     chosen = suite.setting(setting) if isinstance(setting, str) else setting
     check_profile(profile)

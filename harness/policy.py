@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import UsageError
 
 # The line that works for a model of Stable-Baselines3, whose `predict` returns a pair.
-PREDICTING = "lambda observations: model.predict(observations, deterministic=True)[0]"
+PREDICTING = "harness.policies.from_sb3(model)"
 
 
 class FunctionPolicy:

@@ -12,8 +12,8 @@ from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
 from harness.registry import load_agent, load_suite
 from harness.running.asset_lookup import look_up
-from harness.running.needs import given_demos
 from harness.running.late_files import Watched
+from harness.running.needs import given_demos
 from harness.running.plan import TaskPlan
 from harness.running.rollout import agent_errors
 from harness.running.user_files import is_users

@@ -7,6 +7,7 @@ import math
 import pickle
 from collections.abc import Callable
 
+import cloudpickle
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -16,7 +17,7 @@ from harness.environment import PixelEnv, make_env
 from harness.errors import UsageError
 from harness.simulation import Simulation, StepResult
 from harness.spec import BoundShift
-from harness.testing import SUITE
+from harness.testing import STATE_SUITE, SUITE
 
 
 class Counter(Simulation):
@@ -218,6 +219,23 @@ def test_a_copy_is_a_twin_at_the_start_of_the_episode(copied: Callable[[PixelEnv
     env.close()
     assert twin.reset()[1]["episode_number"] == 2
     assert copied(made())._episode == -1
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, pickle.dumps, cloudpickle.dumps])
+def test_a_closed_environment_is_not_copied(copied: Callable[[PixelEnv], object]) -> None:
+    env = made()
+    env.reset(seed=0)
+    env.close()
+    with pytest.raises(RuntimeError, match="This environment is closed: make another one"):
+        copied(env)
+
+
+def test_a_copy_observes_what_the_environment_does() -> None:
+    env = make_env(STATE_SUITE, "dot_reach", "train", assets=AssetStore([], allow_stand_ins=False), states=True)
+    observation, _ = env.reset(seed=1)
+    twin = copy.deepcopy(env)
+    assert twin.observation_space == env.observation_space
+    np.testing.assert_array_equal(twin._observation(), observation)
 
 
 def test_an_environment_put_together_by_hand_is_not_copied() -> None:

@@ -95,9 +95,7 @@ def test_a_model_that_predicts_gets_the_line_that_works() -> None:
         def __call__(self) -> None:
             """As a torch module's forward."""
 
-    with pytest.raises(
-        UsageError, match=r"lambda observations: model\.predict\(observations, deterministic=True\)\[0\]"
-    ):
+    with pytest.raises(UsageError, match=r"hand over harness\.policies\.from_sb3\(model\)"):
         as_policy(Model())
 
 
