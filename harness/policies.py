@@ -35,7 +35,7 @@ class Sb3Policy:
             raise UsageError(f"A model has predict() and observation_space, which a {type(model).__name__} has not.")
         self._model, self._deterministic = model, deterministic
         self._spaces: Mapping[str, Any] | None = dict(space.spaces) if hasattr(space, "spaces") else None
-        self._pixels = space if self._spaces is None else self._spaces.get("pixels")
+        self._pixels: Any = space if self._spaces is None else self._spaces.get("pixels")
         if self._pixels is not None and self._pixels.dtype != np.uint8:
             raise UsageError(f"This model was trained on {self._pixels.dtype} where pixels are uint8, values 0 to 255.")
         self._state: Any = None
