@@ -190,6 +190,7 @@ OPEN_FIELDS = {
     "frame_stack": (1, 32),
     "image_size": (8, 1_024),
 }
+BUDGET = "train_frames"
 
 
 @dataclass(frozen=True)
@@ -220,14 +221,37 @@ class Suite:
     more_tasks: tuple[str, ...] = ()  # run only where asked for by name; the protocol covers them too
     cameras: Mapping[str, int] = field(default_factory=dict)  # task -> how many it is seen through, where not one
     frame_rewards: tuple[float, float] | None = None  # the least and most a control step gives; None if not bounded
+    # preset -> task -> numbers of the protocol (as `OPEN_FIELDS`) and `train_frames` that are not the published ones
+    preset_protocols: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        given = self.preset_protocols  # plain dicts of our own, as of `Protocol`
+        plain = {preset: {task: dict(numbers) for task, numbers in tasks.items()} for preset, tasks in given.items()}
+        object.__setattr__(self, "preset_protocols", plain)
         names = [setting.name for setting in self.all_settings]
         for view, settings in self.views.items():
             if view in names or not settings or set(settings) - set(names):
                 raise UsageError(
                     f"Suite '{self.name}': the view '{view}' needs a name of its own and settings of the suite."
                 )
+
+    def protocol_for(self, task: str, preset: str) -> Protocol:
+        """How a task is measured under a preset: the published protocol, or the numbers the suite has for that preset.
+
+        Raises:
+          UsageError: if one of those numbers is out of range.
+        """
+        protocol = self.protocol.for_task(task)
+        for name, value in self._preset_numbers(task, preset).items():
+            protocol = protocol if name == BUDGET else protocol.replace(task, name, value)
+        return protocol
+
+    def preset_frames(self, task: str, preset: str) -> int | None:
+        """The training budget the suite itself has for a task under a preset, in frames; None if it has none."""
+        return self._preset_numbers(task, preset).get(BUDGET)
+
+    def _preset_numbers(self, task: str, preset: str) -> Mapping[str, int]:
+        return self.preset_protocols.get(preset, {}).get(task, {})
 
     @property
     def all_tasks(self) -> tuple[str, ...]:

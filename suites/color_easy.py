@@ -16,6 +16,7 @@ SUITE = Suite(
     tasks=dmcontrol.TASKS,
     settings=(Setting("color_easy", (RandomColor(level="easy"),)),),
     protocol=dmcontrol.PROTOCOL,
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with 100 mild recolourings of ground, robot and sky.",
     source=dmcontrol.SOURCE,
     published_suite="dmcgb",

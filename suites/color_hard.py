@@ -16,6 +16,7 @@ SUITE = Suite(
     tasks=dmcontrol.TASKS,
     settings=(Setting("color_hard", (RandomColor(level="hard"),)),),
     protocol=dmcontrol.PROTOCOL,
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with 100 strong recolourings of ground, robot and sky.",
     source=dmcontrol.SOURCE,
     published_suite="dmcgb",

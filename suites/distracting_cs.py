@@ -33,6 +33,7 @@ SUITE = Suite(
         action_repeat={**dmcontrol.PROTOCOL.action_repeat, dmcontrol.REACHER: dmcontrol.ACTION_REPEAT},
         train_frames={**dmcontrol.PROTOCOL.train_frames, dmcontrol.REACHER: dmcontrol.MEDIUM_FRAMES},
     ),
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with backgrounds, camera and colours that wander, at eight intensities.",
     source=(
         "Stone et al. 2021 (Distracting Control Suite, arXiv 2101.02722) as changed in "

@@ -39,6 +39,7 @@ SUITE = Suite(
         for shifts in (sets(level)[name],)
     ),
     protocol=replace(dmcontrol.PROTOCOL, train_frames=dict.fromkeys(dmcontrol.TASKS, TRAIN_FRAMES), eval_seed_offset=0),
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with turned cameras, colours, and videos on a screen in the scene: twelve sets.",
     source="Almuzairee et al. 2024 (SADA, arXiv 2405.17416), aalmuzairee/dmcgb2@5fd8fd7a",
 )

@@ -16,6 +16,7 @@ SUITE = Suite(
     tasks=dmcontrol.TASKS,
     settings=(Setting("video_easy", (VideoBackground(split="easy"),)),),
     protocol=dmcontrol.PROTOCOL,
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with the sky replaced by one of 10 videos.",
     source=dmcontrol.SOURCE,
     published_suite="dmcgb",

@@ -16,6 +16,7 @@ SUITE = Suite(
     tasks=dmcontrol.TASKS,
     settings=(Setting("video_hard", (VideoBackground(split="hard"),)),),
     protocol=dmcontrol.PROTOCOL,
+    preset_protocols=dmcontrol.PRESET_PROTOCOLS,
     description="DMControl with sky and ground replaced by one of 100 videos.",
     source=dmcontrol.SOURCE,
     published_suite="dmcgb",

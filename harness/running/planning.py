@@ -149,7 +149,7 @@ def plan_task(
     policies: Mapping[tuple[str, int], PolicySource],
 ) -> TaskPlan:
     given, protocol_settings = split_settings(options.settings)
-    protocol = suite.protocol.for_task(task)
+    protocol = suite.protocol_for(task, preset.name)
     if agent.image_size is not None:  # rows name it, and what was measured on pictures of two sizes shares no cell
         protocol = protocol.replace(task, "image_size", agent.image_size)
     for name, value in protocol_settings.items():
@@ -164,8 +164,8 @@ def plan_task(
             f"Agent {agent.name} takes at most {agent.max_frame_stack} stacked frames and {suite.name} has "
             f"{protocol.frame_stack}; another protocol is --set protocol.frame_stack={agent.max_frame_stack}."
         )
-    published = protocol.train_frames[task]
-    frames = _positive("frames", options.frames, published if preset.train_frames is None else preset.train_frames)
+    budget = suite.preset_frames(task, preset.name) or preset.train_frames or protocol.train_frames[task]
+    frames = _positive("frames", options.frames, budget)
     source = any_policy(policies, task)
     if source:
         frames = source.record.train_frames

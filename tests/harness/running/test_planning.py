@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 from harness.errors import CheckpointError, UsageError
+from harness.registry import load_suite
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 
@@ -28,6 +30,25 @@ def test_presets_fill_budgets_and_options_win() -> None:
     assert (paper.episodes, paper.seeds) == (10, (0, 1, 2, 3, 4))
     own = make_plan(options(preset="paper", frames=70, episodes=3, seeds="7"))
     assert ([task.train_frames for task in own.tasks], own.episodes, own.seeds) == ([70, 70], 3, (7,))
+
+
+def test_a_suite_may_have_numbers_of_its_own_for_a_preset_and_options_win() -> None:
+    """`tests.harness.smaller` has them for one of its two tasks, under `laptop`."""
+
+    def numbers(**changes: object) -> dict[str, tuple[int, int, int]]:
+        plan = make_plan(options(suite="tests.harness.smaller:SUITE", **changes))
+        tasks = {task.task: task for task in plan.tasks}
+        return {
+            name: (task.protocol.image_size, task.protocol.action_repeat[name], task.train_frames)
+            for name, task in tasks.items()
+        }
+
+    assert numbers() == {"dot_reach": (24, 2, 2_000), "dot_stay": (24, 1, 2_000)}
+    assert numbers(preset="laptop") == {"dot_reach": (20, 4, 900), "dot_stay": (24, 1, 100_000)}
+    given = numbers(preset="laptop", frames=70, settings=["protocol.image_size=30"])
+    assert given == {"dot_reach": (30, 4, 70), "dot_stay": (30, 1, 70)}
+    again = pickle.loads(pickle.dumps(load_suite("tests.harness.smaller:SUITE")))
+    assert again.protocol_for("dot_reach", "laptop").image_size == 20
 
 
 def test_a_policy_that_is_not_made_from_a_seed_is_one_policy() -> None:
