@@ -51,7 +51,7 @@ def test_sac_learns_and_its_model_is_measured(suite: str, task: str, policy: str
     model.save(tmp_path / "model.zip")
     again = sb3.SAC.load(tmp_path / "model.zip", device="cpu")
     rows = harness.evaluate(
-        lambda observations: again.predict(observations, deterministic=True)[0],
+        harness.policies.from_sb3(again),
         suite,
         tasks=[task],
         settings=["train"],
@@ -60,7 +60,7 @@ def test_sac_learns_and_its_model_is_measured(suite: str, task: str, policy: str
         profile="fast",
     )
     assert np.isfinite(rows["episode_return"]).all()
-    with pytest.raises(harness.errors.UsageError, match="deterministic=True"):
+    with pytest.raises(harness.errors.UsageError, match="from_sb3"):
         harness.evaluate(again, suite, tasks=[task])
 
 
@@ -69,10 +69,10 @@ def test_a_saved_model_is_an_agent_of_the_command_line(tmp_path: Path) -> None:
     sb3.SAC("CnnPolicy", env, buffer_size=10, device="cpu").save(tmp_path / "model.zip")
     env.close()
     (tmp_path / "mine.py").write_text(
+        "import harness\n"
         "import stable_baselines3\n"
         "model = stable_baselines3.SAC.load('model.zip', device='cpu')\n"
-        "def policy(observations):\n"
-        "    return model.predict(observations, deterministic=True)[0]\n"
+        "policy = harness.policies.from_sb3(model)\n"
     )
     command = [sys.executable, "-m", "harness", "run", "--suite", "color_hard", "--agent", "mine:policy"]
     command += ["--task", "cartpole_swingup", "--episodes", "1", "--profile", "fast", "--device", "cpu"]
