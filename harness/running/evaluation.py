@@ -64,7 +64,7 @@ class Evaluator:
           AgentError: if the policy fails, unless the job goes on.
         """
         job.world.check(job.setting, with_agent=job.policy is None)
-        watched = job.world.watched()
+        watched = job.world.watched(*([] if job.policy is None else [job.policy]))
         with watched.suite:
             env = self._ready_env(job)
         with watched.agent:

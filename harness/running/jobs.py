@@ -65,7 +65,7 @@ def train(job: TrainJob, report: Report) -> None:
     with disk_errors(str(memory)):
         memory.mkdir(parents=True, exist_ok=True)
     revisions = note_revision(job.folder, provenance.code_revision())
-    watched = world.watched()
+    watched = world.watched(job.folder)
     with watched.suite:
         env = world.make_env(suite.train.name)
     with watched.agent:

@@ -6,7 +6,7 @@ rows name them; where one has changed since, what was measured with it is of ano
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,11 +88,14 @@ class Watched:
       store: whose files do not count, as rows name them.
       suite_too: whether the suite is the user's as well, not the agent alone.
       agent_too: whether the agent is.
+      ours: folders of a run, whose files the harness wrote and knows: a policy, what a training leaves for itself.
     """
 
-    def __init__(self, outside: UserFiles | None, store: AssetStore, *, agent_too: bool, suite_too: bool) -> None:
+    def __init__(
+        self, outside: UserFiles | None, store: AssetStore, *, agent_too: bool, suite_too: bool, ours: Sequence[Path]
+    ) -> None:
         self._outside = outside
-        self._watch = Watch(store.folders)
+        self._watch = Watch([*store.folders, *(folder.resolve() for folder in ours)])
         nothing: AbstractContextManager[Any] = nullcontext()
         self.agent = self._watch if outside is not None and agent_too else nothing
         self.suite = self._watch if outside is not None and suite_too else nothing

@@ -64,10 +64,10 @@ class World:
             if look_up(self.store, name).identity != self.identities[name]:
                 raise WorkError(f"The files of '{name}' changed while the run was at work: start it again.")
 
-    def watched(self) -> Watched:
-        """What watches the user's own code of this world."""
+    def watched(self, *ours: Path) -> Watched:
+        """What watches the user's own code of this world; folders that a run wrote do not count."""
         agent_too, suite_too = is_users(self.agent_name), is_users(self.suite_name)
-        return Watched(self.outside, self.store, agent_too=agent_too, suite_too=suite_too)
+        return Watched(self.outside, self.store, agent_too=agent_too, suite_too=suite_too, ours=ours)
 
     def _suite(self) -> Suite:
         if self.handed is not None:

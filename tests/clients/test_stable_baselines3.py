@@ -33,7 +33,7 @@ def gym_id(suite: str, task: str, setting: str = "train") -> str:
 )
 def test_the_checker_is_content(suite: str, task: str) -> None:
     env = gymnasium.make(gym_id(suite, task), **SHORT)
-    check_env(env, skip_render_check=False)
+    check_env(env)
     env.close()
 
 
