@@ -28,7 +28,13 @@ from tests.results.test_store import make_rows
 
 NASTY = "a\x1b[31mb\x9b2Jc\u202ed\u2066e\x7ff\rg\nh\ti\u2028j\x00"
 UNREADABLE = NASTY.replace("\x00", "") + "\udcff"  # as an argument with bytes that are no text arrives
-SUITES = {"--suite": "harness.testing:SUITE", "--agent": "harness.testing:SEEKER", "--task": "dot_reach"}
+SUITES = {
+    "--suite": "harness.testing:SUITE",
+    "--agent": "harness.testing:SEEKER",
+    "--task": "dot_reach",
+    "--over": "protocol.action_repeat=1,2",
+    "--shift": "brightness=0:1:2",
+}
 
 COMMAND = typer.main.get_command(cli.app)
 
