@@ -376,6 +376,10 @@ def _run_options(asked: Mapping[str, Any]) -> Any:
 
     names = ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads")
     elsewhere, device = asked["launcher"] != "local", asked["device"]
+    if elsewhere and asked["replay"]:
+        raise UsageError(
+            "--replay plays on this machine, where rows of another may rightly differ: --launcher local alone."
+        )
     if elsewhere and device == "auto" and parse_slurm(asked["slurm"]).has_gpu:
         device = "cuda"
     return RunOptions(
@@ -387,7 +391,7 @@ def _run_options(asked: Mapping[str, Any]) -> Any:
         settings=asked["set_"] or (),
         shifts=asked["shift"] or (),
         agent_files=asked["agent_file"] or (),
-        replay=asked["replay"],
+        replay=False if elsewhere else asked["replay"],
         **{name: asked[name] for name in (*names, "profile", "assets", "runs")},
     )
 

@@ -149,6 +149,8 @@ def test_a_time_limit_interrupts_a_training_and_changes_nothing(cluster: dict[st
 
 def test_what_slurm_does_not_have_is_refused_before_any_work(cluster: dict[str, str], tmp_path: Path) -> None:
     wrong = run(cluster, tmp_path / "runs", *ONE, "--launcher", "slurm", "--slurm", "partition=mian")
+    here = run(cluster, tmp_path / "runs", *ONE, "--launcher", "slurm", "--replay")
+    assert (here.returncode, here.stderr.startswith("error: --replay plays on this machine")) == (2, True)
     assert wrong.returncode == 2
     assert wrong.stderr == "error: Unknown partition of Slurm 'mian'. Did you mean 'main'? Partitions of Slurm: main\n"
     assert not (tmp_path / "runs").exists()
