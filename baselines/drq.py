@@ -1,8 +1,8 @@
 """DrQ as nicklashansen/dmcontrol-generalization-benchmark has it: SAC with random shifts, one of each picture.
 
 Kostrikov, Yarats, Fergus, "Image Augmentation Is All You Need: Regularizing Deep Reinforcement Learning from Pixels",
-2020. This is the DrQ that the tables of SVEA and PIE-G quote; the authors' own averages over two shifts on another
-network and is not here yet.
+2020. This is the DrQ that the tables of SVEA and PIE-G quote; the authors' own, which averages over two shifts
+on another network, is `drq_original`.
 """
 
 from __future__ import annotations

@@ -54,13 +54,11 @@ class Picture:
     Attributes:
       source: a data URI.
       alt: what it shows.
-      is_small: whether several stand side by side.
     """
 
     source: str
     alt: str
     caption: str = ""
-    is_small: bool = False
     kind: Literal["figure"] = "figure"
 
 

@@ -10,7 +10,7 @@ from harness.reports.board_pages import board_sections, verdict
 from harness.reports.board_plots import drawn, write_plots
 from harness.reports.filling import build_table, expected_from_rows
 from harness.reports.leaderboard import Leaderboard, SuiteFacts
-from harness.reports.pages import Block, Notes, Page, Picture, Section, Table, Texts, render_page
+from harness.reports.pages import Block, Notes, Page, Section, Table, Texts, render_page
 from harness.reports.render import as_sheet, format_estimate
 from harness.reports.run_pages import conditions, curves_figure, curves_of, how_to, logs_of
 from harness.reports.run_sources import RunSource
@@ -118,8 +118,3 @@ def _warnings(rows: pd.DataFrame) -> Iterator[Block]:
 def _conditions(source: RunSource, rows: pd.DataFrame) -> Section:
     mine = rows[(rows["run_id"] == source.run_id).to_numpy()]
     return Section(f"Conditions: {source.run_id}", (Texts(("field", "value"), conditions(mine)),))
-
-
-def episode_section(setting: str, pictures: Sequence[Picture]) -> Section:
-    """Some episodes of one setting, side by side."""
-    return Section(f"Episodes as the agent saw them: {setting}", tuple(pictures))

@@ -65,6 +65,8 @@ class SAC(OffPolicy):
     )
     TRAINING_MODULES: ClassVar[tuple[str, ...]] = ("critic", "target_encoder", "target", "temperature")
 
+    encoder_class: ClassVar[type[PixelEncoder]] = PixelEncoder
+
     config: Config
     encoder: Encoder
 
@@ -99,7 +101,7 @@ class SAC(OffPolicy):
 
     def make_encoder(self) -> Encoder:
         """Convolutions that actor and critic share."""
-        return PixelEncoder(*self._encoder_sizes())
+        return self.encoder_class(*self._encoder_sizes())
 
     @staticmethod
     def fill_convolution(weight: Tensor, gain: float, generator: torch.Generator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from harness.baselines.nn.heads import Trunk, mlp
 
+Squash = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 SMALLEST = 1e-6  # added to 1 - action^2 before its logarithm is taken
 
 
@@ -19,6 +21,7 @@ class GaussianActor(nn.Module):
     Args:
       log_std: least and largest log standard deviation.
       trunk: (N, R) to (N, feature_dim); `heads.Trunk` if None.
+      squash: makes actions and their log densities of mean, log deviation and noise; `squashed_sample` if None.
     """
 
     def __init__(
@@ -29,11 +32,13 @@ class GaussianActor(nn.Module):
         action_dim: int,
         log_std: tuple[float, float],
         trunk: nn.Module | None = None,
+        squash: Squash | None = None,
     ) -> None:
         super().__init__()
         self.trunk = Trunk(representation_dim, feature_dim) if trunk is None else trunk
         self.policy = mlp(feature_dim, hidden_dim, 2 * action_dim)
         self._low, self._high = log_std
+        self._squash = squash or squashed_sample
 
     def raw(self, representation: Tensor) -> Tensor:
         """What the last layer gives: (N, 2 * A)."""
@@ -46,7 +51,7 @@ class GaussianActor(nn.Module):
     def sample(self, representation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Actions and the logarithms of their densities, from standard normal draws (N, A)."""
         mean, log_std = self(representation)
-        return squashed_sample(mean, log_std, noise)
+        return self._squash(mean, log_std, noise)
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

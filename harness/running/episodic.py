@@ -75,6 +75,7 @@ class EpisodicTrainer(Trainer):
     def __init__(self, *arguments: Any, collect: Collect, **others: Any) -> None:
         super().__init__(*arguments, **others)
         self._collect = collect
+        self._before_first: dict[str, float] = {}  # what is told of the start, logged with the first update
 
     def _prepare(self) -> None:
         """Demonstrations first: they are learned from once, and remembered whenever a training goes on."""
@@ -98,7 +99,8 @@ class EpisodicTrainer(Trainer):
         counters.num_frames += sum(episode.num_frames for episode in episodes)
         self._on_progress({"num_frames": counters.num_frames})
         mean = sum(episode.episode_return for episode in episodes) / len(episodes)
-        return {"episode_return": mean, **metrics}
+        told, self._before_first = self._before_first, {}
+        return {"episode_return": mean, **told, **metrics}
 
     def _snapshot(self) -> Path:
         """The policy as it is, in a folder of its own that no worker has read yet."""

@@ -251,3 +251,31 @@ class PlainSVEA(PlainSAC):
             both = self.clean_loss(torch.cat([obs, strong]), torch.cat([action, action]), torch.cat([y, y]))
             return (alpha + beta) * both
         return alpha * self.clean_loss(obs, action, y) + beta * self.clean_loss(strong, action, y)
+
+
+class PlainOriginalDrQ(PlainSAC):
+    """Two targets, averaged, and four losses, added; the published code's modules and its distribution of torch."""
+
+    def _take(self, learner: Any) -> None:
+        self.head.append(nn.ReLU())
+        super()._take(learner)
+
+    def policy(self, pixels: Tensor, noise: Tensor, detach: bool = False) -> tuple[Tensor, Tensor]:
+        h = self.convolve(pixels)
+        mu, ls = self.actor_mlp(self.actor_trunk(h.detach() if detach else h)).chunk(2, -1)
+        ls = self.config.log_std_min + (self.config.log_std_max - self.config.log_std_min) / 2 * (torch.tanh(ls) + 1)
+        u = mu + ls.exp() * noise
+        normal = torch.distributions.Normal(mu, ls.exp()).log_prob(u)
+        tanh = torch.distributions.TanhTransform().log_abs_det_jacobian(u, torch.tanh(u))
+        return torch.tanh(u), (normal - tanh).sum(1, keepdim=True)
+
+    def update_critic(self, obs: Tensor, next_obs: Tensor, batch: Any, draws: Any) -> dict[str, float]:
+        obs_aug = shift(batch.observations.to(self.dtype), draws.second_view, self.config.shift_pad)
+        next_obs_aug = shift(batch.next_observations.to(self.dtype), draws.second_next_view, self.config.shift_pad)
+        y = self.target_value(next_obs, batch, draws.next_noise)
+        y = (y + self.target_value(next_obs_aug, batch, draws.second_next_noise)) / 2
+        loss = self.clean_loss(obs, batch.actions, y) + self.clean_loss(obs_aug, batch.actions, y)
+        self.adams["critic"].zero_grad(set_to_none=False)
+        loss.backward()
+        self.adams["critic"].step()
+        return {"critic_loss": loss.item(), "target": y.mean().item()}

@@ -5,7 +5,8 @@ points, going straight back to the middle 49.
 
 There the next reward already tells good actions from bad ones: DrQ-v2 with a target that is never updated keeps 47 to
 48. So that fault is looked for where a step pays for the dot's place before it moves (`PAID_BEFORE`), and only the
-value of what follows tells actions apart: 44 to 46 points against 23 to 29 with a frozen target, over the seeds 0 to 3.
+value of what follows tells actions apart: 43 to 46 points against 10 to 32 with a frozen target. On some processors an
+intact one with one of three seeds does not learn it either (21 points seen).
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from harness.baselines import drqv2, pieg
 from harness.baselines.learners.ddpg import DDPG
 from harness.baselines.learners.drqv2 import DrQv2
 from harness.baselines.learners.pieg import PIEG
+from harness.spec import Suite
+from harness.testing import SUITE
 from tests.baselines.world import PAID_BEFORE, evaluate, make_context, small_backbone, train
 
-LEARNED = 30.0  # mean return over ten episodes; processors round differently, and 800 updates end between 32 and 48
+SEEDS = range(3)  # 800 updates amplify how a processor rounds: where one seed stays behind, another is tried
+LEARNED = 35.0  # mean return over ten episodes
 BROKEN = 20.0
-LEARNED_AHEAD = 36.0  # the same where only following values tell actions apart
+LEARNED_AHEAD = 40.0  # the same where only following values tell actions apart
 FROZEN = 35.0
 SETTINGS: dict[str, Any] = {
     "feature_dim": 32,
@@ -51,8 +55,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def make(kind: str, **changes: Any) -> DDPG:
-    context = make_context(task="dot_stay", seed=0)
+def make(kind: str, seed: int = 0, **changes: Any) -> DDPG:
+    context = make_context(task="dot_stay", seed=seed)
     if kind == "drqv2":
         return DrQv2(context, drqv2.Config(**{**SETTINGS, **changes}))
     # A random frozen network stands in for the pretrained one; its features hold the dot's place all the same.
@@ -76,36 +80,35 @@ def freeze_target(agent: DDPG) -> None:
     agent._update_target = lambda: None  # type: ignore[method-assign]
 
 
+def trained(agent: DDPG, suite: Suite = SUITE) -> float:
+    """The return of an agent after 800 updates."""
+    train(agent, 40, task="dot_stay", suite=suite)
+    assert agent.num_updates == 800
+    return evaluate(agent, 10, task="dot_stay", suite=suite)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["drqv2", "pieg"])
 def test_it_learns_to_stay(kind: str) -> None:
-    agent = make(kind)
-    train(agent, 40, task="dot_stay")
-    assert agent.num_updates == 800
-    assert evaluate(agent, 10, task="dot_stay") > LEARNED
+    assert any(trained(make(kind, seed)) > LEARNED for seed in SEEDS)
 
 
 @pytest.mark.slow
 def test_with_shuffled_actions_it_does_not() -> None:
     agent = make("drqv2")
     shuffle_actions(agent)
-    train(agent, 40, task="dot_stay")
-    assert agent.num_updates == 800
-    assert evaluate(agent, 10, task="dot_stay") < BROKEN
+    assert trained(agent) < BROKEN
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "frozen",
-    [pytest.param(False, marks=pytest.mark.xfail(reason="its bar was found on other processors", strict=False)), True],
-)
-def test_without_target_updates_it_does_not_look_ahead(frozen: bool) -> None:
+def test_it_looks_ahead() -> None:
+    assert any(trained(make("drqv2", seed, discount=0.95), PAID_BEFORE) > LEARNED_AHEAD for seed in SEEDS)
+
+
+@pytest.mark.slow
+def test_without_target_updates_it_does_not() -> None:
     agent = make("drqv2", discount=0.95)
     first = [parameter.clone() for parameter in agent.target.parameters()]
-    if frozen:
-        freeze_target(agent)
-    train(agent, 40, task="dot_stay", suite=PAID_BEFORE)
-    assert agent.num_updates == 800
-    assert frozen == all(torch.equal(*pair) for pair in zip(first, agent.target.parameters(), strict=True))
-    found = evaluate(agent, 10, task="dot_stay", suite=PAID_BEFORE)
-    assert found < FROZEN if frozen else found > LEARNED_AHEAD
+    freeze_target(agent)
+    assert trained(agent, PAID_BEFORE) < FROZEN
+    assert all(torch.equal(*pair) for pair in zip(first, agent.target.parameters(), strict=True))

@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
     "num_catch_up_updates": 3,
     "replay_capacity": 60,
 }
-NAMES = ("sac", "drq", "svea", "rad", "curl", "soda", "sgqn", "pad")
+NAMES = ("sac", "drq", "svea", "rad", "curl", "soda", "sgqn", "pad", "drq_original")
 OWN: dict[str, dict[str, Any]] = {"soda": {"auxiliary_batch_size": 6}, "pad": {"num_head_layers": 1}}
 every_agent = pytest.mark.parametrize("name", NAMES)
 
@@ -60,6 +60,7 @@ def pixels(num: int, seed: int = 0, size: int = 24) -> np.ndarray:
 PUBLISHED = {
     "sac": (2_671_928, 3_826_990, 6_403_814),
     "drq": (2_671_928, 3_826_990, 6_403_814),
+    "drq_original": (3_104_642, 4_208_504, 7_282_778),
     "svea": (2_671_928, 3_826_990, 6_403_814),
     "rad": (2_671_928, 3_826_990, 6_403_814),
     "curl": (2_671_928, 3_826_990, 6_413_814),
@@ -92,9 +93,9 @@ def test_published_settings() -> None:
     assert (config.log_std_min, config.log_std_max) == (-10, 2)
     assert (config.num_exploration_steps, config.num_catch_up_updates, config.update_every_steps) == (1000, 1000, 1)
     assert (config.actor_every_updates, config.target_every_updates) == (2, 2)
-    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4, 0, 0, 0, 4, 0]
-    assert [spec_of(name).config().crop_size for name in NAMES] == [None, None, None, 84, 84, 84, None, 84]
-    assert [spec_of(name).image_size for name in NAMES] == [None, None, None, 100, 100, 100, None, 100]
+    assert [spec_of(name).config().shift_pad for name in NAMES] == [0, 4, 4, 0, 0, 0, 4, 0, 4]
+    assert [spec_of(name).config().crop_size for name in NAMES] == [None, None, None, 84, 84, 84, None, 84, None]
+    assert [spec_of(name).image_size for name in NAMES] == [None, None, None, 100, 100, 100, None, 100, None]
     assert (spec_of("svea").config().clean_weight, spec_of("svea").config().augmented_weight) == (0.5, 0.5)
 
 

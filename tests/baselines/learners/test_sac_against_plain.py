@@ -25,6 +25,8 @@ SMALL = {
 PLAIN: dict[str, tuple[type[plain_sac.PlainSAC], dict[str, Any]]] = {  # case -> the other side, and settings
     "sac": (plain_sac.PlainSAC, {}),
     "drq": (plain_sac.PlainSAC, {}),
+    "drq_original": (plain_sac.PlainOriginalDrQ, {}),
+    "drq_original, other rates": (plain_sac.PlainOriginalDrQ, {"encoder_target_rate": 0.3, "num_shared_layers": 3}),
     "rad": (plain_sac.PlainSAC, {}),
     "curl": (plain_auxiliary.PlainCURL, {}),
     "curl, every second update": (plain_auxiliary.PlainCURL, {"auxiliary_every_updates": 2}),
