@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import AgentError, UsageError, WorkError, unknown
+from harness.interchange_commands import export_command, import_command
 from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
 from harness.results.text import escaped, json_escaped
@@ -1024,6 +1025,13 @@ def report_command(
     ] = "student",
     figures: Annotated[Path | None, typer.Option(help="Also write every picture into this folder.")] = None,
     figure_format: Annotated[str, typer.Option(help="png, pdf or svg.")] = "png",
+    videos: Annotated[
+        bool, typer.Option("--videos", help="Play the best, median and worst episode of each setting again, to show.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="With --videos: auto, cpu or cuda.")] = None,
+    workers: Annotated[int | None, typer.Option(help="With --videos: worker processes. Default: cores.")] = None,
+    assets: AssetsOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """One page about some runs that needs nothing else: verdict, tables, intervals, curves, how to repeat it."""
     from harness.files import check_target, check_writable, write_text
@@ -1035,6 +1043,8 @@ def report_command(
 
     _check_suffix(out, ".html")
     check_target(out)
+    if not videos and (device, workers, assets, quiet) != (None, None, None, False):
+        raise UsageError("--device, --workers, --assets and --quiet go with --videos.")
     if f".{figure_format}" not in SUFFIXES:
         raise unknown("picture format", figure_format, [suffix[1:] for suffix in SUFFIXES])
     if figures is not None:
@@ -1048,10 +1058,49 @@ def report_command(
     facts = suite_facts(map(str, rows["suite"].unique()), ())
     found = build_leaderboard(rows, facts, method=method)
     sources = sources_of(rows, paths)
-    write_text(out, build_report(rows, found, facts, sources))
+    replay = {"device": device or "auto", "workers": workers, "assets": assets}
+    episodes = _film(rows, facts, sources, replay, quiet=quiet) if videos else ()
+    write_text(out, build_report(rows, found, facts, sources, episodes))
     _say(str(out))
     for path in write_figures(found, sources, figures, f".{figure_format}") if figures else ():
         _say(str(path))
+
+
+def _film(rows: Any, facts: Any, sources: Any, options: Mapping[str, Any], *, quiet: bool) -> Any:
+    """Sections of a report with the episodes it shows, played again; what cannot be is told, and all of it refused."""
+    from functools import partial
+
+    from harness.reports.episodes import Clip, chosen_episodes, episode_sections
+    from harness.running.filming import film_run, place_of
+    from harness.running.verifying import ReplayOptions
+
+    folders = {source.run_id: source.folder for source in sources}
+    choices = chosen_episodes(rows, facts)
+    clips: list[Clip] = []
+    refused = {source.run_id: "it was not measured here." for source in sources if source.origin}
+    for run_id in dict.fromkeys(choice.run_id for choice in choices):
+        mine = {(c.task, c.setting, c.train_seed, c.episode): c for c in choices if c.run_id == run_id}
+        try:
+            if folders.get(run_id) is None:
+                raise UsageError("there are rows of it, and no folder with its record and policies.")
+            films = film_run(folders[run_id], mine.keys(), partial(ReplayOptions, **options), quiet=quiet)
+        except UsageError as error:
+            refused[run_id] = str(error)
+            continue
+        by_place = {place_of(film.row): film for film in films}
+        for place, choice in mine.items():
+            film = by_place[place]
+            returns = film.row.episode_return, film.replayed.episode_return
+            clips.append(Clip(choice, film.clip, *returns, film.is_same))
+    for run_id, reason in refused.items():
+        _say(f"Not played again: {run_id}: {reason}", err=True)
+    if not clips:
+        raise UsageError("No episode could be played again: give the report without --videos.")
+    return episode_sections(clips, refused)
+
+
+app.command("import")(import_command)
+app.command("export")(export_command)
 
 
 @app.command("curves")

@@ -208,6 +208,13 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         return {"success": headline, "is_success": headline, "successes": successes}
 
 
+def newest_picture(env: PixelEnv, observation: Any) -> np.ndarray:
+    """What all cameras saw last, one below the other, uint8 (N * H, W, 3) for N cameras."""
+    pixels = observation["pixels"] if isinstance(observation, dict) else observation
+    views = np.split(pixels[-3 * env.simulation.num_cameras :], env.simulation.num_cameras)
+    return np.concatenate([view.transpose(1, 2, 0) for view in views])
+
+
 def _twin(recipe: dict[str, Any], seed: int | None, episode: int, spec: EnvSpec | None) -> PixelEnv:
     """What `copy.deepcopy` and `pickle` make of an environment."""
     env = make_env(**recipe)

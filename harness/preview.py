@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.environment import PixelEnv, make_env
+from harness.environment import make_env, newest_picture
 from harness.errors import UsageError, WorkError
 from harness.results.text import escaped
 
@@ -152,20 +152,13 @@ def play(
     with contextlib.closing(make_env(suite, task, setting, assets=assets, profile=profile)) as env:
         observation, _ = env.reset(seed=PREVIEW_SEED, options={"episode": episode})
         env.action_space.seed(PREVIEW_SEED)
-        pictures = [_newest(env, observation)]
+        pictures = [newest_picture(env, observation)]
         for _ in range(num_steps):
             observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
-            pictures.append(_newest(env, observation))
+            pictures.append(newest_picture(env, observation))
             if terminated or truncated:
                 break
         return pictures
-
-
-def _newest(env: PixelEnv, observation: Any) -> np.ndarray:
-    """What all cameras saw last, one below the other, uint8 (N * H, W, 3)."""
-    pixels = observation["pixels"] if isinstance(observation, dict) else observation
-    views = np.split(pixels[-3 * env.simulation.num_cameras :], env.simulation.num_cameras)
-    return np.concatenate([view.transpose(1, 2, 0) for view in views])
 
 
 def _num_views(pixels: np.ndarray) -> int:

@@ -37,9 +37,15 @@ def leaderboard_sheets(found: Leaderboard) -> list[Sheet]:
 def _sheet(board: Board, number: int, found: Leaderboard) -> Sheet:
     suites = ", ".join(_with_version(board, suite) for suite in board.suites())
     title = f"Leaderboard: {suites}" if len(found.boards) == 1 else f"Leaderboard {number}: {suites}"
-    told = [f"{words} {board.conditions[name] or '–'}" for name, words in _SHOWN_CONDITIONS.items()]
+    told = [f"{words} {_condition(board, name)}" for name, words in _SHOWN_CONDITIONS.items()]
     grids = [*_standings(board), *(_scores(board, suite) for suite in board.suites())]
     return Sheet(title, ("Measured alike: " + "; ".join(told) + ".",), tuple(grids), board.notes)
+
+
+def _condition(board: Board, name: str) -> str:
+    """What all entrants share; imported rows do not say how large their pictures were."""
+    value = board.conditions[name]
+    return NOTHING if value in ("", *(("0",) if name in ("image_size", "frame_stack") else ())) else value
 
 
 def _with_version(board: Board, suite: str) -> str:

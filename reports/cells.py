@@ -82,11 +82,13 @@ class Cells:
         return found
 
     def remarks(self, tasks: Iterable[str], setting: str, variant: int) -> tuple[str, ...]:
-        """What the rows themselves say a reader must know: stand-ins, then notes."""
+        """What the rows themselves say a reader must know: where they are from, stand-ins, then notes."""
         cells = [cell for task in tasks for cell in self._parts(task, setting, variant) if cell is not None]
         stand_ins = [f"made with stand-ins ({text})" for cell in cells for text in cell["stand_ins"].unique() if text]
         notes = [text for cell in cells for text in cell["notes"].unique() if text]
-        return tuple(dict.fromkeys([*stand_ins, *notes]))
+        origin = self.variants[variant].origin
+        elsewhere = [f"not measured here, but from {origin}"] if origin and cells else []
+        return tuple(dict.fromkeys([*elsewhere, *stand_ins, *notes]))
 
     def definitions(self, task: str, setting: str, variant: int) -> set[str]:
         """Names of the success definitions the cell's rows hold."""

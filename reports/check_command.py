@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from harness.reports.gate import EXIT_STATUS, Gate, GateError
 from harness.reports.gate_sides import COLUMNS, side_of, tables_of
 from harness.reports.leaderboard_command import load_selected
 from harness.results.baseline_file import SUFFIX, read_baseline, write_baseline
+from harness.results.frames import frame_of
 from harness.results.rows import Row
 from harness.results.store import RowStore, read_file, sources
 from harness.results.text import escaped
@@ -37,7 +37,7 @@ def load_side(paths: Sequence[Path], wanted: Mapping[str, Sequence[str]]) -> pd.
         return load_selected(paths, wanted, columns=COLUMNS)
     if len(paths) > 1:
         raise GateError("A frozen baseline is compared alone, not together with other rows.")
-    rows = _as_frame(read_baseline(paths[0]))
+    rows = frame_of(read_baseline(paths[0]))
     for column, values in wanted.items():
         if values:
             rows = rows[rows[column].isin(list(values))]
@@ -56,7 +56,7 @@ def freeze(paths: Sequence[Path], out: Path) -> int:
         raise GateError(f"A frozen baseline is a file that ends in {SUFFIX}, not '{escaped(out)}'.")
     rows = [row for source in dict.fromkeys(sources(paths)) for row in _rows_of(source)]
     rows = list(dict.fromkeys(rows))
-    tables_of(side_of(_as_frame(rows), "baseline", "return"), each_setting=True)
+    tables_of(side_of(frame_of(rows), "baseline", "return"), each_setting=True)
     write_baseline(rows, out)
     return len(rows)
 
@@ -88,14 +88,3 @@ def parse_counts(name: str, text: str | None) -> list[int]:
 
 def _rows_of(source: Path) -> list[Row]:
     return RowStore(source).rows() if source.is_dir() else read_file(source)
-
-
-def _as_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    import pandas as pd
-
-    types = {"int | None": "Int64", "bool | None": "boolean"}
-    columns = {
-        field.name: pd.Series([getattr(row, field.name) for row in rows], dtype=types.get(str(field.type)))
-        for field in fields(Row)
-    }
-    return pd.DataFrame(columns)

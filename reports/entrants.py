@@ -17,6 +17,7 @@ from harness.reports.outcomes import Codes, codes_of, combined_codes
 from harness.reports.variants import (
     AGENT_FIELDS,
     CELL_FIELDS,
+    ELSEWHERE,
     ORIGIN,
     POLICY,
     TASK_FIELDS,
@@ -32,7 +33,6 @@ from harness.results.comparison_key import COMPARISON_KEY
 if TYPE_CHECKING:
     import pandas as pd
 
-ELSEWHERE = " ‡"  # behind the label of what was not measured here
 OWN_FIELDS = ("task", "setting", *AGENT_FIELDS, "notes")  # never keep two agents apart; notes are shown instead
 ACROSS = tuple(name for name in COMPARISON_KEY if name not in (*OWN_FIELDS, "suite"))  # may be waived by name
 _WIDE = tuple(name for name in COMPARISON_KEY if name not in (*CELL_FIELDS, "suite", "suite_version"))

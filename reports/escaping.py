@@ -35,6 +35,11 @@ def in_latex(text: str) -> str:
     return "".join(_tex(character) for character in escaped(text))
 
 
+def in_latex_cell(text: str) -> str:
+    """What is LaTeX already as a cell: a bracket or a star would be read as an option of the line break before it."""
+    return "{}" + text if text.startswith(("[", "*")) else text
+
+
 def in_csv(value: Any) -> Any:
     """For a cell of a spreadsheet: a text that would be a formula is led by an apostrophe; numbers stay numbers."""
     if not isinstance(value, str):

@@ -23,7 +23,7 @@ from harness.reports.table import (
     Published,
     Table,
 )
-from harness.reports.variants import SAMPLE, Variant, assign_variants
+from harness.reports.variants import ELSEWHERE, ORIGIN, SAMPLE, Variant, assign_variants
 from harness.results.comparison_key import COMPARISON_KEY
 from harness.results.published import compared_agents
 
@@ -54,7 +54,7 @@ def build_table(
     if (suites := sorted(rows["suite"].unique())) and len(suites) > 1:
         raise ValueError(f"A table is about one suite, not about {', '.join(suites)}.")
     kept = _expected_rows(rows, expected)
-    distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE, "checkpoint"])
+    distinct = kept.drop_duplicates([*COMPARISON_KEY, *SAMPLE, "checkpoint", *([ORIGIN] if ORIGIN in kept else [])])
     variants, index = assign_variants(distinct)
     cells = Cells(distinct, variants, index, expected)
     agents = compared_agents(expected.published_suite) if published_agents is None else published_agents
@@ -71,7 +71,8 @@ def build_table(
 
 
 def _title(suites: Sequence[str], variants: Sequence[Variant]) -> str:
-    agents = ", ".join(dict.fromkeys(variant.agent for variant in variants))
+    names = (variant.agent + (ELSEWHERE if variant.origin else "") for variant in variants)
+    agents = ", ".join(dict.fromkeys(names))
     return " · ".join([*suites, agents]) if agents else "Nothing measured yet"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reports import statistics
 from harness.reports.table import MEAN, Expected, Line
-from harness.reports.variants import SAMPLE, Variant, differences
+from harness.reports.variants import ORIGIN, SAMPLE, Variant, differences
 from harness.results.comparison_key import COMPARISON_KEY
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def footnotes(
         *_unfinished(cells),
         *_variants(variants),
         *_budget(cells, distinct, expected),
-        *_conditions(distinct, expected),
+        *_conditions(distinct[(distinct[ORIGIN] == "").to_numpy()] if ORIGIN in distinct else distinct),
         *_left_out(rows, kept, distinct),
         *_published([*cells, *printed_means], published_agents, expected.published_note),
     ]
@@ -153,7 +153,7 @@ def _short_training(cells: Sequence[Line], trained: pd.DataFrame, expected: Expe
         yield f"Trained for {found} frames; the protocol has {wanted}."
 
 
-def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
+def _conditions(rows: pd.DataFrame) -> Iterable[str]:
     if rows.empty:
         return
     repeats = {task: "/".join(map(str, sorted(v))) for task, v in _by_task(rows, "action_repeat").items()}
@@ -174,7 +174,8 @@ def _conditions(rows: pd.DataFrame, expected: Expected) -> Iterable[str]:
 def _left_out(rows: pd.DataFrame, kept: pd.DataFrame, distinct: pd.DataFrame) -> Iterable[str]:
     if len(kept) < len(rows):
         yield f"Left out: {_count(len(rows) - len(kept), 'episode')} of tasks, settings or seeds not asked for."
-    outcomes = [*COMPARISON_KEY, *SAMPLE, "checkpoint", "episode_return", "success"]
+    origin = [ORIGIN] if ORIGIN in kept else []
+    outcomes = [*COMPARISON_KEY, *SAMPLE, "checkpoint", *origin, "episode_return", "success"]
     if contradictions := len(kept.drop_duplicates(outcomes)) - len(distinct):
         yield (
             f"Measured twice under equal conditions with different outcomes: {_count(contradictions, 'episode')}. The "

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.reports.gate_test import Evidence, Noise
 from harness.reports.statistics import Floats
-from harness.reports.variants import SAMPLE
+from harness.reports.variants import ORIGIN, SAMPLE
 from harness.results.comparison_key import COMPARISON_KEY
 from harness.results.rows import shortened
 from harness.results.text import escaped
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 Place = tuple[str, str, str]  # suite, task, setting
 Sample = tuple[int, int]  # eval_seed, episode
 PLACE = ("suite", "task", "setting")
-WAIVABLE = tuple(name for name in COMPARISON_KEY if name not in PLACE)
+KEY = (*COMPARISON_KEY, ORIGIN)  # what was imported is not what was measured, unless somebody says so
+WAIVABLE = tuple(name for name in KEY if name not in PLACE)
 OUTCOMES = ("episode_return", "success")
-COLUMNS = (*COMPARISON_KEY, *SAMPLE, *OUTCOMES, "checkpoint", "first_pixels", "trajectory")
+COLUMNS = (*KEY, *SAMPLE, *OUTCOMES, "checkpoint", "first_pixels", "trajectory")
 NOISES = ("auto", "episodes", "seeds")
 _UNSEEDED = -1  # stands for the seed of a policy that is not made from one
 
@@ -59,7 +60,7 @@ class Side:
 
     Attributes:
       name: "baseline" or "candidate".
-      keys: of every place, how it was measured: the values of `COMPARISON_KEY`.
+      keys: of every place, how it was measured: the values of `KEY`.
       cells: by place and training seed (-1 for a policy without one).
     """
 
@@ -69,7 +70,7 @@ class Side:
 
     def values(self, field: str) -> list[Any]:
         """The different values of a field of the comparison key, sorted."""
-        return sorted({key[COMPARISON_KEY.index(field)] for key in self.keys.values()})
+        return sorted({key[KEY.index(field)] for key in self.keys.values()})
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def side_of(rows: pd.DataFrame, name: str, metric: str) -> Side:
     if rows.empty:
         raise GateError(f"The {name} has no rows: nothing has been measured there yet.")
     keys: dict[Place, tuple[Any, ...]] = {}
-    for key in rows[list(COMPARISON_KEY)].drop_duplicates().itertuples(index=False, name=None):
+    for key in rows[list(KEY)].drop_duplicates().itertuples(index=False, name=None):
         place = _place_of(key)
         if place in keys:
             told = _differing([(name, keys[place]), (name, key)], ())
@@ -274,7 +275,7 @@ def _values(side: Side, places: Sequence[Place], seed: int, samples: Sequence[Sa
 
 def _same_version(sides: Sequence[Side], places: Sequence[Place]) -> bool:
     """Whether equal numbers of episodes mean equal start states: those are a matter of the suite's version."""
-    index = COMPARISON_KEY.index("suite_version")
+    index = KEY.index("suite_version")
     return all(len({side.keys[place][index] for side in sides}) == 1 for place in places)
 
 
@@ -291,7 +292,7 @@ def _compared(sides: Sequence[Side], places: Sequence[Place], shared: dict[int, 
 
 
 def _place_of(key: Sequence[Any]) -> Place:
-    suite, task, setting = (str(key[COMPARISON_KEY.index(name)]) for name in PLACE)
+    suite, task, setting = (str(key[KEY.index(name)]) for name in PLACE)
     return suite, task, setting
 
 
@@ -305,18 +306,14 @@ def _seed_text(seed: int) -> str:
 
 def _fields(keys: Sequence[Sequence[Any]], across: Sequence[str]) -> list[str]:
     """Which fields differ between two ways of measuring one place."""
-    return [
-        name
-        for index, name in enumerate(COMPARISON_KEY)
-        if name not in across and str(keys[0][index]) != str(keys[1][index])
-    ]
+    return [name for index, name in enumerate(KEY) if name not in across and str(keys[0][index]) != str(keys[1][index])]
 
 
 def _differing(sides: Sequence[tuple[str, Sequence[Any]]], across: Sequence[str]) -> str:
     """What differs, such as `code_revision: baseline abc, candidate def`; empty if nothing does."""
     texts = []
     for name in _fields([key for _, key in sides], across):
-        values = [str(key[COMPARISON_KEY.index(name)]) for _, key in sides]
+        values = [str(key[KEY.index(name)]) for _, key in sides]
         if name.endswith("_json"):
             values = _differing_entries(values)
         told = ", ".join(

@@ -17,7 +17,6 @@ from harness.reports.run_sources import sources_of
 from harness.reports.sheets import FORMATS, show
 from harness.reports.site import Site, build_site
 from harness.reports.submissions import RulesOf, Submissions, judge, rows_of
-from harness.reports.variants import ORIGIN
 from harness.results.columns import load_columns
 from harness.results.damage import OnDamage, refuse
 from harness.results.submission import submissions_in
@@ -84,7 +83,7 @@ class Loaded:
     """What a leaderboard is made of: rows of runs and of submissions.
 
     Attributes:
-      rows: with the columns of a leaderboard, of the pages of runs, and `ORIGIN`.
+      rows: with the columns of a leaderboard, and of the pages of runs.
       paths: of runs.
       submissions: that were found among the paths.
     """
@@ -118,7 +117,7 @@ def load_with_submissions(
     columns = list(dict.fromkeys([*COLUMNS, *(run_pages.COLUMNS if for_pages or files else ())]))
     measured = load_columns(*runs, columns=columns, on_damage=on_damage)
     found = judge(files, rules_of, measured if files else None)
-    parts = [measured.assign(**{ORIGIN: ""}), rows_of(found.accepted)[[*columns, ORIGIN]]]
+    parts = [measured, rows_of(found.accepted)[columns]]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     if rows.empty and found.refused:
         raise ValueError(f"{found.refused[0].path.name} is refused: {found.refused[0].reason}.")

@@ -54,11 +54,13 @@ class Picture:
     Attributes:
       source: a data URI.
       alt: what it shows.
+      is_clip: whether it is one of the agent's own pictures, shown larger and side by side.
     """
 
     source: str
     alt: str
     caption: str = ""
+    is_clip: bool = False
     kind: Literal["figure"] = "figure"
 
 

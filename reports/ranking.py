@@ -26,7 +26,7 @@ from harness.reports.leaderboard import (
 from harness.reports.outcomes import Cell, Outcomes, pair_of
 from harness.reports.statistics import Floats, Interval, Pair
 from harness.reports.table import COMPLETE, MEAN, MISSING, PARTIAL, Estimate, Expected, Published
-from harness.reports.variants import SAMPLE
+from harness.reports.variants import ORIGIN, SAMPLE
 from harness.results.comparison_key import COMPARISON_KEY
 from harness.results.published import compared_agents
 from harness.results.text import escaped
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: What a leaderboard reads of every row.
-COLUMNS = (*COMPARISON_KEY, "run_id", "checkpoint", *SAMPLE, "episode_return", "success")
+COLUMNS = (*COMPARISON_KEY, ORIGIN, "run_id", "checkpoint", *SAMPLE, "episode_return", "success")
 SHARE = "share of the best"  # the metric of all suites together
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.reports import statistics
-from harness.reports.escaping import in_csv, in_latex, in_markdown
+from harness.reports.escaping import in_csv, in_latex, in_latex_cell, in_markdown
 from harness.reports.sheets import Cell, Grid, Sheet
 from harness.reports.table import COMPLETE, MISSING, PARTIAL, Estimate, Line, Published, Table
 from harness.results.text import escaped, json_escaped
@@ -259,8 +259,7 @@ def _latex(table: Table) -> str:
     grid = _grid(table)
 
     def row(texts: Sequence[str]) -> str:
-        # A line that opens with a bracket would be read as an option of the line break before it.
-        return " & ".join("{}" + in_latex(text) if text.startswith("[") else in_latex(text) for text in texts) + r" \\"
+        return " & ".join(in_latex_cell(in_latex(text)) for text in texts) + r" \\"
 
     lines = [
         "% needs \\usepackage{booktabs}",

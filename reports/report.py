@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from harness.reports.board_pages import board_sections, verdict
 from harness.reports.board_plots import drawn, write_plots
-from harness.reports.filling import build_table, expected_from_rows
 from harness.reports.leaderboard import Leaderboard, SuiteFacts
 from harness.reports.pages import Block, Notes, Page, Section, Table, Texts, render_page
 from harness.reports.render import as_sheet, format_estimate
 from harness.reports.run_pages import conditions, curves_figure, curves_of, how_to, logs_of
 from harness.reports.run_sources import RunSource
-from harness.reports.table import MEAN, MISSING, Expected
+from harness.reports.suite_tables import suite_tables
+from harness.reports.table import MEAN, MISSING
 from harness.reports.table import Table as FilledTable
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def build_report(
       sources: where they are from.
       episodes: pictures of some of them.
     """
-    suites = sorted(map(str, rows["suite"].unique()))
-    tables = {suite: _table(rows[(rows["suite"] == suite).to_numpy()], facts.get(suite)) for suite in suites}
+    tables = suite_tables(rows, facts)
     told = list(verdict(found)) or [text for suite, table in tables.items() for text in _told(suite, table)]
     sections = [
         Section("Before you use these numbers", tuple(_warnings(rows))),
@@ -50,7 +49,7 @@ def build_report(
         *(Section(f"How to reproduce: {source.run_id}", tuple(how_to(source))) for source in sources),
     ]
     agents = ", ".join(sorted(map(str, rows["agent"].unique())))
-    return render_page(Page(f"{agents} on {', '.join(suites)}", tuple(told), tuple(sections)))
+    return render_page(Page(f"{agents} on {', '.join(tables)}", tuple(told), tuple(sections)))
 
 
 def write_figures(found: Leaderboard, sources: Sequence[RunSource], folder: Path, suffix: str) -> list[Path]:
@@ -67,22 +66,6 @@ def write_figures(found: Leaderboard, sources: Sequence[RunSource], folder: Path
             paths.append(folder / f"{plain}_curves{number}{suffix}")
             paths[-1].write_bytes(drawn(figure, suffix))
     return paths
-
-
-def _table(rows: pd.DataFrame, facts: SuiteFacts | None) -> FilledTable:
-    return build_table(rows, _expected(rows, facts))
-
-
-def _expected(rows: pd.DataFrame, facts: SuiteFacts | None) -> Expected:
-    if facts is None:
-        return expected_from_rows(rows)
-    return expected_from_rows(
-        rows,
-        train_setting=facts.train_setting,
-        metric=facts.metric,
-        published_suite=facts.published_suite,
-        published_note=facts.published_note,
-    )
 
 
 def _told(suite: str, table: FilledTable) -> Iterator[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2**26
 MEASURED = "measured here"
+IMPORTED = "imported, checked by nobody"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class RunSource:
       record: as it was written; empty where there is none.
       logs: the lines of the log of each training, by its folder's name.
       digest: SHA-256 of the submission's file; "" for what was measured here.
+      folder: of the run; None for a submission, and where there are rows alone.
     """
 
     run_id: str
@@ -39,6 +41,7 @@ class RunSource:
     record: Mapping[str, Any]
     logs: Mapping[str, Sequence[Mapping[str, Any]]]
     digest: str = ""
+    folder: Path | None = None
 
     @property
     def command(self) -> str:
@@ -53,7 +56,7 @@ def sources_of(rows: pd.DataFrame, paths: Iterable[Path], accepted: Sequence[Acc
     """Where rows are from: runs under some paths, submissions, and runs of which there are rows alone.
 
     Args:
-      rows: with `run_id`, and `ORIGIN` if some are of submissions.
+      rows: with `run_id`, and `ORIGIN` if some are from elsewhere.
       paths: as for `harness.results.store.load_rows`.
       accepted: submissions.
     """
@@ -63,7 +66,11 @@ def sources_of(rows: pd.DataFrame, paths: Iterable[Path], accepted: Sequence[Acc
     origins = rows[ORIGIN].astype(str) if ORIGIN in rows else [""] * len(rows)
     there = dict.fromkeys(zip(rows["run_id"].astype(str), origins, strict=True))
     named = [source for name, source in by_name.items() if name in there]
-    return [*named, *(RunSource(*name, MEASURED, {}, {}) for name in there if name not in by_name)]
+    return [*named, *(_without_record(*name) for name in there if name not in by_name)]
+
+
+def _without_record(run_id: str, origin: str) -> RunSource:
+    return RunSource(run_id, origin, IMPORTED if origin else MEASURED, {}, {})
 
 
 def _run_folders(path: Path) -> Iterator[Path]:
@@ -75,7 +82,8 @@ def _of_folder(folder: Path) -> RunSource:
     record = _object(_read(folder / RECORD))
     logs = {path.parent.name: _lines(_read(path)) for path in sorted(folder.glob(f"train/*/{LOG}"))}
     named = record.get("run_id")
-    return RunSource(named if isinstance(named, str) else folder.name, "", MEASURED, record, logs)
+    run_id = named if isinstance(named, str) else folder.name
+    return RunSource(run_id, "", MEASURED, record, logs, folder=folder)
 
 
 def _of_submission(accepted: Accepted) -> RunSource:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.reports.escaping import in_latex, in_markdown
+from harness.reports.escaping import in_latex, in_latex_cell, in_markdown
 from harness.results.text import escaped
 
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ def _latex(sheets: Sequence[Sheet]) -> str:
 
 def _latex_grid(grid: Grid) -> str:
     def row(texts: Sequence[str]) -> str:
-        # A line that opens with a bracket would be read as an option of the line break before it.
-        return " & ".join("{}" + text if text.startswith(("[", "*")) else text for text in texts) + r" \\"
+        return " & ".join(map(in_latex_cell, texts)) + r" \\"
 
     def marked(cell: Cell) -> str:
         return rf"\textbf{{{in_latex(cell.text)}}}" if cell.is_best else in_latex(cell.text)

@@ -95,7 +95,7 @@ def rows_of(accepted: Sequence[Accepted]) -> pd.DataFrame:
         for each in accepted
         for row in each.submission.rows
     ]
-    frame = pd.DataFrame(lines, columns=[*COLUMNS, ORIGIN])
+    frame = pd.DataFrame(lines, columns=list(COLUMNS))
     return frame.astype({"train_seed": "Int64", "success": "boolean"})
 
 

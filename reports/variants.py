@@ -18,7 +18,8 @@ Key = tuple[Any, ...]  # values of COMPARISON_KEY
 Run = tuple[str, str]  # its id, and where it is from
 
 SAMPLE = ("train_seed", "eval_seed", "episode")  # which sample of a cell a row is
-ORIGIN = "origin"  # a column that rows from elsewhere have: where they are from, "" for what was measured here
+ORIGIN = "origin"  # the column that says where a row is from, "" for what was measured here
+ELSEWHERE = " ‡"  # behind the label of what was not measured here
 POLICY = ("train_seed", "checkpoint")  # of a task: which policy acted, by its seed and by its parameters
 TASK_FIELDS = ("config_hash", "training", "train_frames", "action_repeat", "episode_frames")  # the same in its settings
 CELL_FIELDS = (  # may differ from cell to cell of one measurement; all others are the same throughout
@@ -45,7 +46,7 @@ class Variant:
       wide: the values that are the same in all its cells.
       keys: the whole key of each cell.
       policies: the digest of the policy of each task and training seed.
-      label: the agent's name, with a letter where the agent has several variants.
+      label: the agent's name, with a letter where the agent has several variants, and `ELSEWHERE` if not measured here.
       origin: where its rows are from; "" for what was measured here.
     """
 
@@ -102,8 +103,8 @@ def assign_variants(rows: pd.DataFrame) -> tuple[list[Variant], list[int]]:
     two policies (as after training anew); runs belong together if they agree wherever they overlap.
 
     Args:
-      rows: one line per episode, with at least the columns of the comparison key, `POLICY` and `run_id`; with `ORIGIN`
-        if some are from elsewhere.
+      rows: one line per episode, with at least the columns of the comparison key, `POLICY`, `run_id` and, if some are
+        from elsewhere, `ORIGIN`.
 
     Returns:
       The variants, in the order in which they first appear, and for each line the index of its variant.
@@ -172,7 +173,8 @@ def _label(variants: list[Variant]) -> None:
     for variant in variants:
         same = [other for other in variants if other.agent == variant.agent]
         number = next(i for i, other in enumerate(same) if other is variant)
-        variant.label = variant.agent if agents.count(variant.agent) == 1 else f"{variant.agent} ({letters(number)})"
+        label = variant.agent if agents.count(variant.agent) == 1 else f"{variant.agent} ({letters(number)})"
+        variant.label = label + ELSEWHERE if variant.origin else label
 
 
 def letters(number: int) -> str:

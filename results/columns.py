@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.results.damage import OnDamage, refuse
-from harness.results.row_files import VERSION_KEY, has_digest, schema
+from harness.results.earlier import added_since
+from harness.results.row_files import READ_BY_COLUMNS, VERSION_KEY, has_digest, schema
 from harness.results.rows import COLUMNS, SCHEMA_VERSION, TEXTS_OF_JSON, column_types, json_problem, to_dict
 from harness.results.store import Cell, RowStore, read_file, sources
 
@@ -95,8 +96,21 @@ def _sound(path: Path) -> pa.Table | None:
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError):
         return None
     stated = (table.schema.metadata or {}).get(VERSION_KEY)
-    is_ours = stated == b"%d" % SCHEMA_VERSION and is_whole
-    return table if (is_ours or stated is None) and _is_sound(table) else None
+    if stated is not None and not (is_whole and stated in READ_BY_COLUMNS):
+        return None
+    table = _completed(table, SCHEMA_VERSION if stated is None else int(stated))
+    return table if _is_sound(table) else None
+
+
+def _completed(table: pa.Table, version: int) -> pa.Table:
+    """The rows of an earlier version with the texts they lack."""
+    import pyarrow as pa
+
+    for name, value in added_since(version).items():
+        if name not in table.column_names:
+            field = _coded_schema().field(name)
+            table = table.append_column(field, pa.repeat(pa.scalar(value, pa.string()), len(table)).cast(field.type))
+    return table
 
 
 def _is_sound(table: pa.Table) -> bool:

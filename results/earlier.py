@@ -9,7 +9,7 @@ from typing import Any
 from harness.results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, to_dict
 
 # By the version that brought it, each column that earlier rows lack, with the value that says it was not recorded.
-_ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}}
+_ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}, 4: {"origin": ""}}
 _DIGEST_KEY = b"rows_sha256"  # of the rows of a Parquet file before version 3, whose digest is over all its bytes
 
 
@@ -45,10 +45,11 @@ def check_digest(metadata: Mapping[bytes, bytes], rows: Iterable[Row], columns: 
         raise ValueError("its rows do not match their digest")
 
 
+def added_since(version: int) -> dict[str, Any]:
+    """The columns that rows of a version lack, with the values that say so."""
+    return {name: value for v, columns in _ADDED.items() if v > version for name, value in columns.items()}
+
+
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a row of any version as one of the present version; others are left as they are."""
-    version = version_of(set(values))
-    return {
-        **values,
-        **{name: value for v, columns in _ADDED.items() if v > version for name, value in columns.items()},
-    }
+    return {**values, **added_since(version_of(set(values)))}

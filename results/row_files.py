@@ -37,6 +37,8 @@ CHECKSUM = "checksum"  # of a line's other values
 VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_file_sha256"  # in the metadata of a Parquet file
 NO_DIGEST = b"0" * 64  # in the digest's place while it is computed
 DIGEST_SINCE = 3  # version of rows
+#: What files state whose columns need no more than their digest compared.
+READ_BY_COLUMNS = {b"%d" % version for version in range(DIGEST_SINCE, SCHEMA_VERSION + 1)}
 
 
 def to_line(row: Row) -> bytes:
@@ -131,7 +133,7 @@ def has_digest(data: bytes) -> bool:
 
 
 def read_places(path: Path) -> list[tuple[str, str, int | None, int]] | None:
-    """(task, setting, train_seed, episode) of every row of a whole file that this version wrote; None for any other.
+    """(task, setting, train_seed, episode) of every row of a whole file that carries its digest; None for any other.
 
     Its bytes are compared with their digest; what they say otherwise is not looked at.
     """
@@ -144,7 +146,7 @@ def read_places(path: Path) -> list[tuple[str, str, int | None, int]] | None:
         if not has_digest(data):
             return None
         file = pq.ParquetFile(pa.BufferReader(data))
-        if (file.schema_arrow.metadata or {}).get(VERSION_KEY) != b"%d" % SCHEMA_VERSION:
+        if (file.schema_arrow.metadata or {}).get(VERSION_KEY) not in READ_BY_COLUMNS:
             return None
         found = file.read(columns=names, use_threads=False)
     except (pa.ArrowException, OSError, ValueError, LookupError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Row:
     code_revision: str
     first_pixels: str  # SHA-256 of the first observation's bytes, first 16 hex digits
     trajectory: str  # SHA-256 of all observations, actions and rewards in their order, first 16 hex digits
+    origin: str = ""  # where it is from if this program did not measure it (harness.results.importing); else ""
 
 
 COLUMNS = tuple(f.name for f in fields(Row))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from harness.results.csv_rows import read_csv
 from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.frames import frame_of
 from harness.results.row_files import (
     count_rows,
     read_lines,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str, int | None]  # task, setting, train_seed
 
-_PANDAS = {"str": "str", "int": "int64", "int | None": "Int64", "float": "float64", "bool | None": "boolean"}
 _FILE_NAME = re.compile(r"(?P<task>[^+]*)\+(?P<setting>[^+]*)\+seed(?P<seed>none|-?\d+)\.(jsonl|parquet)")
 
 
@@ -196,24 +196,17 @@ def load_rows(*paths: str | os.PathLike[str], on_damage: OnDamage = refuse) -> p
     """The rows under some paths as one table, without repeats where paths overlap.
 
     Args:
-      paths: each a folder of runs, a run's folder, its `rows` folder, or one `.parquet` or `.jsonl` file of rows.
+      paths: each a folder of runs, a run's folder, its `rows` folder, or a `.parquet`, `.jsonl` or `.csv` file of rows.
       on_damage: told of every damaged line or file, which is then left out; by default it is raised.
 
     Returns:
-      One line per episode with the columns of `Row`; `success` is a nullable boolean, `train_seed` a nullable integer.
+      As `harness.results.frames.frame_of`.
 
     Raises:
       FileNotFoundError: if a path does not exist.
       CorruptRowsError: if a stored file is damaged.
     """
-    import pandas as pd
-
-    rows = [row for source in dict.fromkeys(sources(paths)) for row in _load(source, on_damage)]
-    columns = {
-        field.name: pd.Series([getattr(row, field.name) for row in rows], dtype=_PANDAS[str(field.type)])
-        for field in fields(Row)
-    }
-    return pd.DataFrame(columns)
+    return frame_of([row for source in dict.fromkeys(sources(paths)) for row in _load(source, on_damage)])
 
 
 def sources(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
@@ -236,12 +229,13 @@ def read_file(source: Path, on_damage: OnDamage = refuse) -> list[Row]:
     """The rows of one file, in its order.
 
     Raises:
-      ValueError: if its name ends in neither .parquet nor .jsonl.
+      ValueError: if its name ends in none of .parquet, .jsonl and .csv.
       CorruptRowsError: if it is damaged.
     """
-    if source.suffix not in (".parquet", ".jsonl"):
-        raise ValueError(f"{source} is not a file of rows: expected .parquet or .jsonl.")
-    return (read_parquet if source.suffix == ".parquet" else read_lines)(source, on_damage)
+    readers = {".parquet": read_parquet, ".jsonl": read_lines, ".csv": read_csv}
+    if source.suffix not in readers:
+        raise ValueError(f"{source} is not a file of rows: expected .parquet, .jsonl or .csv.")
+    return readers[source.suffix](source, on_damage)
 
 
 def _cell(row: Row) -> Cell:

@@ -141,7 +141,7 @@ def submit(run: Path, *, policies: bool = False) -> bytes:
 
     Args:
       run: its folder.
-      policies: whether to put the policies in too, so that others can play episodes again.
+      policies: whether to put the policies in too, those that have parameters, so that others can play episodes again.
 
     Raises:
       SubmissionError: if the run is not finished, or lacks anything that a submission needs.
@@ -155,8 +155,10 @@ def submit(run: Path, *, policies: bool = False) -> bytes:
     rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell)]  # type: ignore[arg-type]
     kept = [row for row in rows if row.episode < record.episodes]
     files = {RECORD: record_bytes, ROWS: encode_rows(kept), **_logs(run, record)}
+    with_parameters = {(row.task, row.train_seed) for row in kept if row.checkpoint}
     for unit in record.units() if policies else ():
-        files |= _policy(run, record, unit)
+        if unit in with_parameters:  # others, such as a random one, are made again from their seed
+            files |= _policy(run, record, unit)
     data = pack(files)
     read_submission(data, f"{record.run_id}{SUFFIX}")  # whoever makes it is told what others would be
     return data
@@ -284,6 +286,8 @@ def _contradictions(found: Submission) -> Iterator[str]:
     )
     tasks = {task.task: task for task in record.tasks}
     for row in found.rows:
+        if row.origin:
+            yield f"its rows were not measured by a run, but are from {row.origin}"
         of_task = {name: getattr(tasks.get(row.task), name, None) for name in _SAME_IN_TASK}
         for name, value in {**stated, **of_task}.items():
             if getattr(row, name) != value:

@@ -40,6 +40,8 @@ class Session:
       progress: what is told how far it is; None for one of its own.
     """
 
+    evaluation = "harness.running.evaluation:evaluate"  # what a worker does with an `EvaluateJob`
+
     def __init__(
         self,
         plan: RunPlan,
@@ -195,7 +197,7 @@ class Session:
                 rows=self.store.folder if launcher.keeps_rows else None,
             )
             group = f"evaluation of {cell.plan.task}, {cell.setting}, seed {cell.seed}"
-            launcher.submit(Job("harness.running.evaluation:evaluate", job, group=group))
+            launcher.submit(Job(self.evaluation, job, group=group))
 
 
 def policy_of(plan: RunPlan, task: str, seed: int) -> PolicySource | None:

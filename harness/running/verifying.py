@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +60,20 @@ def verify(submission: Submission, options: ReplayOptions, *, quiet: bool = Fals
     rng = random.Random(options.sample_seed)
     rows = rng.sample(list(submission.rows), min(options.episodes, len(submission.rows)))
     played = replay(submission, rows, options, quiet=quiet)
-    pairs = [(row, played[_place(row)]) for row in rows]
+    pairs = [(row, played[place_of(row)]) for row in rows]
     code = provenance.code_revision()
     return compare(submission.digest, options.sample_seed, len(submission.rows), pairs, code)
 
 
 def replay(
-    submission: Submission, rows: Sequence[Row], options: ReplayOptions, *, quiet: bool = False
+    submission: Submission,
+    rows: Sequence[Row],
+    options: ReplayOptions,
+    *,
+    quiet: bool = False,
+    session: Callable[..., Session] = Session,
 ) -> dict[Place, Row]:
-    """The episodes of some rows, played from the submitted policies.
+    """The episodes of some rows, played from the submitted policies; `session` makes what plays them.
 
     Raises:
       UsageError: as `verify`.
@@ -81,14 +86,15 @@ def replay(
         for task in dict.fromkeys(row.task for row in rows):
             mine = [row for row in rows if row.task == task]
             plan = _plan(submission, tasks[task], mine, names, options, Path(folder))
-            Session(plan, found, _cells(plan, mine), quiet=quiet).run()
-    played = {_place(row): row for row in found.rows()}
-    if missing := [row for row in rows if _place(row) not in played]:
+            session(plan, found, _cells(plan, mine), quiet=quiet).run()
+    played = {place_of(row): row for row in found.rows()}
+    if missing := [row for row in rows if place_of(row) not in played]:
         raise WorkError(f"Episode {missing[0].episode} of {missing[0].task}, {missing[0].setting} gave no row.")
     return played
 
 
-def _place(row: Row) -> Place:
+def place_of(row: Row) -> Place:
+    """Where an episode stands in its run."""
     return (row.task, row.setting, row.train_seed, row.episode)
 
 

@@ -65,3 +65,16 @@ def test_wrong_use_is_one_sentence(harness: Harness, tmp_path: Path) -> None:
         assert (status, out) == (2, "")
         assert told in err
         assert len(err.splitlines()) == 1
+
+
+def test_a_policy_without_parameters_is_made_again_from_its_seed(harness: Harness, tmp_path: Path) -> None:
+    names = ("--suite", "harness.testing:SUITE", "--agent", "harness.testing:SEEKER")
+    options = ("--task", "dot_reach", "--episodes", "2", "--workers", "1", "--quiet", "--no-replay")
+    status, _, err = harness("run", *names, *options, "--set", "protocol.image_size=16")
+    assert status == 0, err
+    (run,) = (tmp_path / "runs").iterdir()
+    status, _, err = harness("submit", str(run), "--policies", "--out", "sent.zip")
+    assert (status, err) == (0, "")
+    assert not [name for name in read_submission((tmp_path / "sent.zip").read_bytes(), "s").files if "policy" in name]
+    status, out, _ = harness("verify", "sent.zip", *names, "--episodes", "4", "--quiet", "--workers", "1")
+    assert (status, out) == (0, "re-evaluated here: 4 of 4 episodes the same\n")

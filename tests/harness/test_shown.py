@@ -34,6 +34,8 @@ SUITES = {
     "--task": "dot_reach",
     "--over": "protocol.action_repeat=1,2",
     "--shift": "brightness=0:1:2",
+    "--format": "monitor",
+    "--to": "rows.csv",
 }
 
 COMMAND = typer.main.get_command(cli.app)

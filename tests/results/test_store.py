@@ -347,6 +347,6 @@ def test_load_rows_of_nothing_keeps_the_columns(tmp_path):
     assert str(table["episode"].dtype) == "int64"
     with pytest.raises(FileNotFoundError, match="No rows at"):
         load_rows(tmp_path / "nowhere")
-    (tmp_path / "x.csv").write_text("a")
-    with pytest.raises(ValueError, match=r"expected \.parquet or \.jsonl"):
-        load_rows(tmp_path / "x.csv")
+    (tmp_path / "x.tsv").write_text("a")
+    with pytest.raises(ValueError, match=r"expected \.parquet, \.jsonl or \.csv"):
+        load_rows(tmp_path / "x.tsv")
