@@ -108,8 +108,11 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
           success, `success`, again as `is_success` (Stable-Baselines3's name), and `successes`.
         Raises:
           UsageError: if the episode number is negative, or an option is unknown.
+          WorkError: if this process may not draw; see `Simulation.check_can_draw`.
         """
         self._check_open()
+        if self._black is None:
+            self.simulation.check_can_draw()
         number = _episode_option(options)
         super().reset(seed=seed)
         if seed is not None:

@@ -55,6 +55,13 @@ class Simulation(abc.ABC):
         """What an oracle sees of the state, float64, one dimension; None where the domain defines none."""
         return None
 
+    def check_can_draw(self) -> None:  # noqa: B027 (not all draw with GL)
+        """Checks that this process may draw, before an episode is begun for pictures that nobody could draw.
+
+        Raises:
+          WorkError: if it may not: it was forked from one that has drawn with GL.
+        """
+
     def renderer_name(self) -> str:
         """The GL renderer string, or what draws instead of GL."""
         return "none"

@@ -24,18 +24,23 @@ _at_fork: list[Callable[[], None]] = []
 
 
 def check_process() -> None:
-    """Notes that this process draws.
+    """Notes that this process draws; raises as `check_can_draw`."""
+    global _has_drawn
+    check_can_draw()
+    _has_drawn = True
+
+
+def check_can_draw() -> None:
+    """Checks that this process may draw.
 
     Raises:
       WorkError: if it was forked from one that has drawn.
     """
-    global _has_drawn
     if _forked:
         raise WorkError(
             "This process was forked from one that had drawn, where drawing would hang: start it with spawn, such as "
             "gymnasium.make_vec(..., vector_kwargs={'context': 'spawn'})."
         )
-    _has_drawn = True
 
 
 def when_forked(forget: Callable[[], None]) -> None:

@@ -209,6 +209,9 @@ class DrawnSimulation(Simulation):
         """The cameras that are drawn, in order."""
         return (self.camera,)
 
+    def check_can_draw(self) -> None:
+        gl_context.check_can_draw()
+
     def render(self) -> np.ndarray:
         return self.draw(self.camera)
 

@@ -13,8 +13,13 @@ import mujoco
 import numpy as np
 import pytest
 
+from harness import environment
 from harness.api import make_env
+from harness.assets.store import AssetStore
 from harness.environment import PixelEnv
+from harness.errors import WorkError
+from harness.registry import load_suite
+from harness.rendering import gl_context
 
 pytestmark = pytest.mark.render
 
@@ -162,4 +167,18 @@ def test_a_forked_process_draws_or_says_why_it_cannot(before: str) -> None:
     else:
         assert "spawn" in done.stdout, done.stdout + done.stderr
         assert done.stdout.count("\n") == 1
-        assert float(done.stderr.rpartition("seconds")[2].split()[0]) < 5.0
+        assert float(done.stderr.rpartition("seconds")[2].split()[0]) < 1.0
+
+
+def test_a_forked_process_is_refused_before_an_episode_is_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beginning one may decode a video; without pictures it may go on."""
+    env, store = make_env(*WALKER), AssetStore([], allow_stand_ins=False)
+    blind = environment.make_env(load_suite(WALKER[0]), *WALKER[1:], assets=store, draw=False)
+    monkeypatch.setattr(gl_context, "_forked", True)
+    before = env.simulation.state()
+    with pytest.raises(WorkError, match="start it with spawn"):
+        env.reset(seed=7)
+    np.testing.assert_array_equal(env.simulation.state(), before)
+    observation, _ = blind.reset(seed=7)
+    assert not observation.any()
+    assert (env.simulation.state() != blind.simulation.state()).any()
