@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.reports.curves import SIZE, Log, draw_curves
 from harness.reports.pages import Block, Notes, Picture, Section, Table, Text, Texts, picture_of
-from harness.reports.run_sources import RunSource
+from harness.reports.run_sources import IMPORTED, RunSource
 from harness.reports.sheets import Cell, Grid
 from harness.results.text import escaped
 
@@ -32,7 +32,9 @@ _CONDITIONS = {
     "assets_json": "third-party files",
     "stand_ins": "stand-ins",
     "notes": "notes",
+    "origin": "not measured here, but from",
 }
+_SIZES = ("frame_stack", "image_size", "episode_frames")  # 0 where nobody recorded them
 _LOGS = 12  # curves in one picture
 
 
@@ -47,7 +49,7 @@ def run_sections(source: RunSource, rows: pd.DataFrame) -> list[Section]:
         Section("Measured", (Table(cells_of(rows)),)),
         Section("Learning curves", tuple(curves_of(source))),
         Section("Conditions", (Texts(("field", "value"), conditions(rows)),)),
-        Section("Policies", tuple(_policies(rows))),
+        Section("Policies", () if source.trust == IMPORTED else tuple(_policies(rows))),
         Section("How to reproduce", tuple(how_to(source))),
     ]
 
@@ -58,7 +60,7 @@ def cells_of(rows: pd.DataFrame) -> Grid:
     sections: dict[str, list[tuple[Cell, ...]]] = {}
     for (setting, task, seed), cell in groups:
         returns, success = cell["episode_return"], cell["success"]
-        texts = [str(task), "–" if seed != seed or seed is None else str(seed), f"{returns.mean():.4g}"]
+        texts = [str(task), _seed(seed), f"{returns.mean():.4g}"]
         texts += [f"{returns.min():.4g}", f"{returns.max():.4g}"]
         texts += ["–" if success.isna().any() else f"{float(success.astype(float).mean()):.2f}", str(len(cell))]
         sections.setdefault(str(setting), []).append(tuple(map(Cell, texts)))
@@ -72,13 +74,17 @@ def conditions(rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
     found = []
     for name, words in _CONDITIONS.items():
         values = sorted(map(str, rows[name].unique()))
-        told = "; ".join(value for value in values if value not in ("", "{}")) or "–"
+        nothing = ("", "{}", *(("0",) if name in _SIZES else ()))
+        told = "; ".join(value for value in values if value not in nothing) or "–"
         found.append((Cell(words), Cell(told)))
     return tuple(found)
 
 
 def how_to(source: RunSource) -> Iterator[Block]:
     """The command and the code that measured a run."""
+    if source.trust == IMPORTED:
+        yield Text(f"Imported from {source.origin}: how it was measured is not recorded.")
+        return
     if source.command:
         yield Text(source.command, "command")
     else:
@@ -115,10 +121,17 @@ def curves_figure(logs: Mapping[str, Log]) -> Figure:
     return figure
 
 
+def _seed(seed: Any) -> str:
+    """A training seed; none is pandas' own absent value, or a number that is none where it made floats of them."""
+    import pandas as pd
+
+    return "–" if pd.isna(seed) else str(seed)
+
+
 def _policies(rows: pd.DataFrame) -> Iterator[Block]:
     there = rows[["task", "train_seed", "checkpoint"]].drop_duplicates()
     lines = [
-        (Cell(str(task)), Cell("–" if seed != seed or seed is None else str(seed)), Cell(str(digest)))
+        (Cell(str(task)), Cell(_seed(seed)), Cell(str(digest)))
         for task, seed, digest in there.itertuples(index=False, name=None)
         if digest
     ]

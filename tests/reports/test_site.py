@@ -259,3 +259,19 @@ def test_a_browser_sorts_searches_and_asks_for_nothing(folder: Path, pages: dict
         visible = "[...document.querySelectorAll('table.results')[0].tBodies[0].rows].filter((row) => !row.hidden)"
         assert tab.run(f"{visible}.map((row) => row.cells[0].textContent)") == ["poor"]
         assert tab.complaints == []
+
+
+def test_a_run_of_a_policy_without_a_seed_and_one_of_others_rows_have_pages(tmp_path: Path) -> None:
+    rows = [replace(row_of("plain", TASKS[0], "train", 0, n, 5.0, ""), train_seed=None) for n in range(2)]
+    others = [replace(row, run_id="theirs", origin="m.csv (imported)", agent="theirs") for row in rows]
+    for name, some in (("plain", rows), ("theirs", others)):
+        store = RowStore(tmp_path / name / "rows")
+        for row in some:
+            store.append(row)
+        store.complete(TASKS[0], "train", None)
+    pages = pages_of([tmp_path])
+    plain, theirs = (next(pages[name] for name in pages if name.startswith(f"run-{run}")) for run in ("run", "theirs"))
+    assert ">–<" in plain
+    assert "imported, checked by nobody" in theirs
+    assert "Imported from m.csv (imported): how it was measured is not recorded." in theirs
+    assert "theirs ‡: not measured here, but from m.csv (imported)." in pages["index.html"]
