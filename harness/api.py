@@ -91,6 +91,7 @@ def evaluate(
     eval_seed: int = 42,
     name: str = "policy",
     identity: str | None = None,
+    agent_files: str | Path | Sequence[str | Path] = (),
     assets: str | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
@@ -112,13 +113,17 @@ def evaluate(
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
       identity: what tells it from others of its name, such as a checkpoint's digest. Rows of two calls share a table's
-        cell only if both agree; None makes every call its own.
+        cell only if both agree; so they do where the policy's own `identity()` says the same text. Neither makes every
+        call its own.
+      agent_files: files and folders that the policy is made of, too: their contents count beside its identity.
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       stand_ins: whether missing ones may be replaced by stand-ins; a warning and the rows say so.
       profile: render profile, "standard" or "fast".
       workers: processes that play episodes with a copy of the policy and one thread each; None: this one, with itself.
       on_error: "record" goes on where the policy fails: such an episode has no row, and `.attrs["failed"]` lists it.
-      save: a folder for the rows, as a run keeps them. The same call with the same `identity` goes on from there.
+      save: a folder for the rows, as a run keeps them. The same call with the same `identity` goes on from there. What
+        the policy reads of files that are not named while it acts is recorded there, and rows say so; where such a file
+        has changed the folder is refused.
     Returns:
       One row per episode, the columns of `harness.results.rows.Row`.
     Raises:
@@ -129,7 +134,10 @@ def evaluate(
     _check_call(episodes, eval_seed, on_error, workers)
     shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    call = Call(shown, policy, name, identity, episodes, eval_seed, workers, profile, store)
+    files = [agent_files] if isinstance(agent_files, str | Path) else agent_files
+    call = Call(
+        shown, policy, name, identity, [str(each) for each in files], episodes, eval_seed, workers, profile, store
+    )
     plan = plan_call(call, None if save is None else Path(save))
     _warn_of_stand_ins([shown.suite.setting(setting) for setting in shown.settings], store)
     return _measure(plan, keep=save is not None, goes_on=on_error == "record")

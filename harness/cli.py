@@ -183,6 +183,7 @@ def ablate_command(
     device: DeviceOption = "auto",
     set_: SettingsOption = None,
     shift: ShiftsOption = None,
+    agent_file: AgentFilesOption = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
@@ -204,6 +205,7 @@ def ablate_command(
     given: dict[str, Any] = {"suite": suite, "agent": agent, "tasks": task or (), "seeds": seeds, "preset": preset}
     given |= {"frames": frames, "episodes": episodes, "checkpoint": checkpoint, "workers": workers, "threads": threads}
     given |= {"device": device, "settings": set_ or (), "shifts": shift or (), "profile": profile}
+    given |= {"agent_files": agent_file or ()}
     variations = plan_ablation(RunOptions(**given, assets=assets, runs=runs), over)
     _check_picture(out, (".png", ".pdf", ".svg"))
     _carry_out(variations, out or runs / _ablation_name(variations), checkpoint_sec, fmt, quiet)
@@ -224,6 +226,7 @@ def sweep_command(
     workers: WorkersOption = None,
     device: DeviceOption = "auto",
     set_: SettingsOption = None,
+    agent_file: AgentFilesOption = None,
     profile: ProfileOption = "standard",
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
@@ -245,6 +248,7 @@ def sweep_command(
         raise unknown("outcome", on, METRICS)
     given: dict[str, Any] = {"suite": suite, "agent": "", "tasks": task or (), "seeds": seeds, "preset": preset}
     given |= {"episodes": episodes, "workers": workers, "device": device, "settings": set_ or (), "profile": profile}
+    given |= {"agent_files": agent_file or ()}
     sweep = plan_sweep(RunOptions(**given, assets=assets, runs=runs), agent, checkpoint or [], shift)
     for number, plan in enumerate(sweep.plans, start=1):
         if not quiet:

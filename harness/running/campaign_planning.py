@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.registry import load_agent
 from harness.running.plan import RunOptions, RunPlan
 from harness.running.planning import make_plan
-from harness.running.user_files import is_users
+from harness.running.user_files import files_for
 
 
 def make_plans(options: RunOptions, suites: Sequence[str], agents: Sequence[str]) -> list[RunPlan]:
@@ -44,7 +44,7 @@ def _of_one(options: RunOptions, suite: str, agent: str, agents: Sequence[str]) 
     own, all_of_them = load_agent(agent), [load_agent(name) for name in agents]
     seeds = options.seeds if own.seeded or not any(other.seeded for other in all_of_them) else None
     frames = options.frames if own.learns or not any(other.learns for other in all_of_them) else None
-    files = options.agent_files if is_users(agent) or not any(map(is_users, agents)) else ()
+    files = files_for(agent, agents, options.agent_files)
     return replace(options, suite=suite, agent=agent, seeds=seeds, frames=frames, agent_files=files)
 
 

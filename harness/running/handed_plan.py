@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.agent import AgentSpec
+from harness.assets.digests import sha256_of
 from harness.assets.store import AssetStore
 from harness.errors import UsageError
 from harness.reading import read_json
 from harness.results.rows import short_hash
 from harness.running.asset_lookup import find_assets
 from harness.running.handed import Handed
+from harness.running.late_files import as_they_are, recorded
 from harness.running.plan import RunPlan, TaskPlan
 from harness.running.presets import Preset
 from harness.running.record import RECORD_FILE, NamedRun
 from harness.running.run_folder import LOCK_FILE
 from harness.running.run_id import run_id
+from harness.running.user_files import UserFiles, named_files, said_by
 from harness.spec import Protocol, Suite, check_profile
 
 NO_PRESET = Preset(
@@ -61,7 +64,8 @@ class Call:
       shown: what it measures on.
       policy: what acts.
       name: what the rows call the policy.
-      identity: what tells it from others of its name; None for a call of its own.
+      identity: what tells it from others of its name; None for a call of its own, unless the policy says it itself.
+      agent_files: files and folders that it is made of, too.
       episodes: per task and setting.
       eval_seed: the stream of episodes.
       workers: processes; None for this one.
@@ -73,6 +77,7 @@ class Call:
     policy: Any
     name: str
     identity: str | None
+    agent_files: Sequence[str]
     episodes: int
     eval_seed: int
     workers: int | None
@@ -93,7 +98,8 @@ def plan_call(call: Call, folder: Path | None) -> RunPlan:
     shown, handed = call.shown, Handed(call.shown.suite, call.policy)
     if call.workers is not None:
         handed.check_portable()
-    identity = short_hash([call.name, call.identity or uuid.uuid4().hex])
+    outside = _made_of(call)
+    identity = short_hash([call.name, *_told(call, outside)])
     tasks = [
         TaskPlan(task, {}, identity, 0, replace(protocol, eval_seed_offset=call.eval_seed))
         for task, protocol in shown.protocols.items()
@@ -125,7 +131,27 @@ def plan_call(call: Call, folder: Path | None) -> RunPlan:
         return replace(plan, tasks=chosen)
     named = run_id(plan, ())
     _check_same(folder, named)
-    return replace(plan, run_id=named, tasks=chosen)
+    return replace(plan, run_id=named, tasks=chosen, outside=outside)
+
+
+def _made_of(call: Call) -> UserFiles:
+    """What is known of the policy: the files that were named, and what it says of itself.
+
+    Raises:
+      UsageError: if a file is not there, or nothing else tells this policy from another of the same files.
+    """
+    files = {path: sha256_of(path) for path in sorted(named_files(call.agent_files, "agent_files="))}
+    said = said_by(call.policy, "the policy")
+    if files and not (said or call.identity):
+        raise UsageError("agent_files= goes with identity=, or a policy that has an identity(): files are not all.")
+    return UserFiles(Path(), files, said)
+
+
+def _told(call: Call, outside: UserFiles) -> list[str]:
+    """What tells the policy from others of its name."""
+    if not (call.identity or outside.said):
+        return [uuid.uuid4().hex]
+    return [call.identity or "", *([outside.digest] if outside.said or outside.files else [])]
 
 
 def _spec(name: str) -> AgentSpec:
@@ -143,7 +169,7 @@ def _spec(name: str) -> AgentSpec:
 
 
 def _check_same(folder: Path, named: str) -> None:
-    """Refuses a folder that holds another run, or something else.
+    """Refuses a folder that holds another run, something else, or rows of files that the policy read and that changed.
 
     Raises:
       UsageError: in one sentence.
@@ -165,3 +191,9 @@ def _check_same(folder: Path, named: str) -> None:
             f"{folder} keeps another run ({stored}, not {named}): its policy, its identity=, the suite, numbers or "
             "packages were others. Give another folder, or what it was made with."
         )
+    known = recorded(folder)
+    for path, digest in as_they_are(known).items():
+        if digest != known[path]:
+            raise UsageError(
+                f"{folder} keeps another run: {path}, which its policy read, has changed since. Give another folder."
+            )

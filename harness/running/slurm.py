@@ -174,6 +174,9 @@ class SlurmLauncher:
             self._running.remove(task)
             for suffix in ("json", "outcome.json"):
                 self._file(task, suffix).unlink(missing_ok=True)
+            if outcome is not None and outcome.late:
+                late = {Path(name): digest for name, digest in outcome.late.items()}
+                yield Event(task.job, "message", ("late", late))
             if outcome is None or outcome.status == "again":
                 yield self._again(task, "was stopped" if outcome else "is gone")
             elif outcome.status == "failed":

@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.registry import load_suite
 from harness.running.plan import RunOptions, RunPlan
 from harness.running.planning import make_plan
+from harness.running.user_files import files_for
 from harness.shift_settings import add_shifts, axes_of
 from harness.spec import Suite
 
@@ -66,8 +67,16 @@ def plan_sweep(options: RunOptions, agents: Sequence[str], checkpoints: Sequence
         raise UsageError(f"A sweep goes along one shift or two different ones, not {len(axes)}: give --shift for each.")
     points = dict(_points(suite, axes))
     pairs = _pairs(agents, checkpoints)
+    options = replace(options, shifts=tuple(points))
     plans = [
-        make_plan(replace(options, agent=agent, checkpoint=checkpoint, shifts=tuple(points)))
+        make_plan(
+            replace(
+                options,
+                agent=agent,
+                checkpoint=checkpoint,
+                agent_files=files_for(agent, agents, options.agent_files),
+            )
+        )
         for agent, checkpoint in pairs
     ]
     for plan in plans:

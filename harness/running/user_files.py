@@ -96,6 +96,11 @@ def identity(
     return UserFiles(_root(modules[0]), {path: sha256_of(path) for path in sorted(files | given)}, said)
 
 
+def files_for(agent_name: str, agent_names: Sequence[str], named: Sequence[str]) -> Sequence[str]:
+    """What `--agent-file` names for one agent of several: nothing for the project's own beside one from outside."""
+    return named if is_users(agent_name) or not any(map(is_users, agent_names)) else ()
+
+
 def code_digest(name: str) -> str:
     """Of one part of an agent, `package.module:ATTRIBUTE` that was loaded: first 16 hex digits of a SHA-256."""
     module = name.partition(":")[0]
@@ -103,8 +108,8 @@ def code_digest(name: str) -> str:
     return UserFiles(_root(module), {path: sha256_of(path) for path in sorted(files)}).digest
 
 
-def named_files(named: Sequence[str]) -> set[Path]:
-    """The files that `--agent-file` names, those of folders included.
+def named_files(named: Sequence[str], option: str = "--agent-file") -> set[Path]:
+    """The files that an option names, those of folders included.
 
     Raises:
       UsageError: if there is none.
@@ -114,7 +119,7 @@ def named_files(named: Sequence[str]) -> set[Path]:
         path = user_path(text).resolve()
         inside = {path} if path.is_file() else {each for each in path.rglob("*") if each.is_file()}
         if not inside:
-            raise UsageError(f"There is {'no file in' if path.is_dir() else 'no'} {text} (given by --agent-file).")
+            raise UsageError(f"There is {'no file in' if path.is_dir() else 'no'} {text} (given by {option}).")
         found |= {each.resolve() for each in inside}
     return found
 
@@ -200,15 +205,26 @@ def _root(module: str) -> Path:
 def _said(name: str) -> str:
     """What a policy's `identity()` says."""
     policy: Any = load_outside(name, "agent")
-    with import_watched(name.partition(":")[0]), code_from_outside(f"identity() of '{name}' fails"):
+    with import_watched(name.partition(":")[0]):
+        return said_by(policy, f"'{name}'")
+
+
+def said_by(policy: Any, called: str) -> str:
+    """What the `identity()` of a policy, or of the object that a method is of, says; "" if there is none.
+
+    Raises:
+      AgentError: if it fails.
+      UsageError: if it says no text.
+    """
+    with code_from_outside(f"identity() of {called} fails"):
         owner: Any = policy.__self__ if inspect.ismethod(policy) else policy
-        if not callable(getattr(owner, "identity", None)):
+        if not inspect.isroutine(getattr(owner, "identity", None)):  # a layer of that name says nothing
             return ""
         if isinstance(owner, type) and not _needs_no_object(owner):
             raise TypeError("it is asked before one is made, so it must be a classmethod or a staticmethod")
         said = owner.identity()
     if not isinstance(said, str):
-        raise UsageError(f"identity() of '{name}' must return a text, not a {type(said).__name__}.")
+        raise UsageError(f"identity() of {called} must return a text, not a {type(said).__name__}.")
     return said
 
 

@@ -66,7 +66,7 @@ class World:
 
     def watched(self, *ours: Path) -> Watched:
         """What watches the user's own code of this world; folders that a run wrote do not count."""
-        agent_too, suite_too = is_users(self.agent_name), is_users(self.suite_name)
+        agent_too, suite_too = self.handed is not None or is_users(self.agent_name), is_users(self.suite_name)
         return Watched(self.outside, self.store, agent_too=agent_too, suite_too=suite_too, ours=ours)
 
     def _suite(self) -> Suite:

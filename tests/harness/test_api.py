@@ -72,6 +72,57 @@ def test_two_calls_share_cells_only_if_they_say_so() -> None:
     assert hashes(identity="v1") == hashes(identity="v1") != hashes(identity="v2")
 
 
+class Says:
+    """Says what it is, and reads a file at every step."""
+
+    def __init__(self, said: str = "v1", reads: Path | None = None) -> None:
+        self.said, self.reads = said, reads
+
+    def identity(self) -> str:
+        return self.said
+
+    def act(self, observations: np.ndarray, *, explore: bool) -> np.ndarray:
+        return np.full((1, 2), float(self.reads.read_text()) if self.reads else 0.5)
+
+
+def test_what_a_policy_says_of_itself_and_files_that_are_named_tell_it_from_others(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_text("1")
+
+    def told(said: str, **changes: Any) -> str:
+        (found,) = set(
+            harness.evaluate(Says(said), SUITE, tasks="dot_stay", settings="train", **changes)["config_hash"]
+        )
+        return found
+
+    first = told("v1", agent_files=weights)
+    assert told("v1") == told("v1") != told("v2")
+    assert told("v1", agent_files=[str(weights)]) == first != told("v1")
+    assert told("v1", identity="mine") != told("v2", identity="mine")
+    assert told("", identity="mine", agent_files=weights) != told("", identity="mine")
+    weights.write_text("2")
+    assert told("v1", agent_files=weights) != first
+    for wrong, words in (
+        ({"agent_files": "nowhere", "identity": "v1"}, "given by agent_files="),
+        ({"agent_files": weights}, "goes with identity="),
+    ):
+        with pytest.raises(UsageError, match=words):
+            harness.evaluate(right, SUITE, **wrong)  # type: ignore[arg-type]
+
+
+def test_what_a_policy_reads_while_it_acts_belongs_to_what_is_saved(tmp_path: Path) -> None:
+    weights, call = tmp_path / "weights", {"tasks": "dot_stay", "settings": "train", "save": tmp_path / "kept"}
+    weights.write_text("0.5")
+    rows = harness.evaluate(Says(reads=weights), SUITE, **call)  # type: ignore[arg-type]
+    assert measured(harness.evaluate(Says(reads=weights), SUITE, **call)) == measured(rows)  # type: ignore[arg-type]
+    assert "reads weights" in rows["notes"][0]
+    weights.write_text("0.25")
+    with pytest.raises(UsageError, match=r"weights, which its policy read, has changed since"):
+        harness.evaluate(Says(reads=weights), SUITE, **call)  # type: ignore[arg-type]
+    named = {**call, "save": tmp_path / "named", "agent_files": weights}
+    assert set(harness.evaluate(Says(reads=weights), SUITE, **named)["notes"]) == {""}  # type: ignore[arg-type]
+
+
 @pytest.mark.render
 def test_stand_ins_are_not_used_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HARNESS_ASSETS", raising=False)

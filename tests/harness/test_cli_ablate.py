@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from harness.errors import UsageError
 from harness.reports.ablation import ablation_sheet
-from harness.running.ablation import parse_axes
+from harness.running.ablation import parse_axes, plan_ablation
 from harness.running.plan import RunOptions
 
 Harness = Callable[..., tuple[int, str, str]]
@@ -38,6 +39,10 @@ WRONG = {
     "nothing to vary": ((), "--over"),
     "a picture of no kind": (("--over", "rate=0.1,0.2", "--out", "x.txt"), "ends in .png, .pdf, .svg"),
     "a picture into nowhere": (("--over", "rate=0.1,0.2", "--out", "no/such/x.png"), "no folder"),
+    "a file of the agent that is not there": (
+        ("--over", "rate=0.1,0.2", "--agent-file", "no.npz"),
+        "no no.npz (given by",
+    ),
     "a format of no kind": (("--over", "rate=0.1,0.2", "--format", "xls"), "Unknown format 'xls'"),
 }
 
@@ -140,3 +145,17 @@ def test_what_is_not_there_and_what_differs_is_told(harness: Harness) -> None:
     other = Point({"rate": "0.03"}, "x", there.table, {**there.shared, "gl_renderer": "another"})
     (note,) = [n for n in ablation_sheet([there, other], "t").notes if "not of one measurement" in n]
     assert "gl_renderer" in note
+
+
+def test_files_of_the_agent_make_other_runs(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("1")
+    options = RunOptions("harness.testing:SUITE", "tests.harness.learner:AGENT", device="cpu", runs=tmp_path)
+    named = replace(options, agent_files=[str(tmp_path / "weights")])
+
+    def runs(options: RunOptions) -> list[str]:
+        return [each.plan.run_id for each in plan_ablation(options, ["rate=0.1,0.2"])]
+
+    first = runs(named)
+    assert first == runs(named)
+    (tmp_path / "weights").write_text("2")
+    assert len({*first, *runs(named), *runs(options)}) == 6

@@ -62,6 +62,10 @@ WRONG = {
     "too many points": (("--shift", "haze=0:1:50", "--shift", "glow=0:1:50"), "at most 1000 points"),
     "untrained": (("--shift", "haze=0:1:3", "--agent", "tests.harness.learner:AGENT"), "A sweep trains nothing"),
     "a picture that is none": (("--shift", "haze=0:1:3", "--out", "a.gif"), ".png, .pdf, .csv"),
+    "a file of the agent that is not there": (
+        ("--shift", "haze=0:1:3", "--agent-file", "no.npz"),
+        "no no.npz (given by",
+    ),
     "an outcome that is none": (("--shift", "haze=0:1:3", "--on", "length"), "Unknown outcome 'length'"),
     "a checkpoint of what does not learn": (
         ("--shift", "haze=0:1:3", "--checkpoint", "nowhere"),

@@ -13,7 +13,7 @@ from harness.errors import UsageError, WorkError
 from harness.registry import load_agent, load_suite
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
-from harness.running.user_files import files_of, identity, is_users, named_files
+from harness.running.user_files import files_for, files_of, identity, is_users, named_files
 
 DOTS = "harness.testing:SUITE"
 ACT = "def policy(observations):\n    return [[0.0, 0.0]] * len(observations)\n"
@@ -173,3 +173,11 @@ def test_files_that_change_under_way_are_noticed(write: Callable[[dict[str, str]
         change()
         with pytest.raises(WorkError, match=rf"{own}\.py changed while the run was at work"):
             plan.outside.check_unchanged()
+
+
+def test_files_are_those_of_agents_from_outside() -> None:
+    """Unless there is none: then they are the suite's, or `identity` says what is wrong."""
+    named = ["weights"]
+    assert files_for("mine:policy", ["mine:policy", "zero"], named) == named
+    assert files_for("zero", ["mine:policy", "zero"], named) == ()
+    assert files_for("zero", ["zero", "random"], named) == named
