@@ -1112,7 +1112,11 @@ def curves_command(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     out: Annotated[Path | None, typer.Option(help="The PNG to write. Default: curves.png in the run's folder.")] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Also the published curves of its tasks, where there are any: RRL's.")
+        bool,
+        typer.Option(
+            "--published",
+            help="Also the published curves of its tasks, returns and success, where there are any: RRL's.",
+        ),
     ] = False,
 ) -> None:
     """Draw a run's learning curves: returns of training episodes, and of evaluations in the training setting."""
@@ -1126,25 +1130,26 @@ def curves_command(
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
     check_target(path)
-    beside = _published_curves(run) if published else {}
+    returns, successes = _published_curves(run) if published else ({}, {})
     from harness.reports.curves import plot_curves
 
-    plot_curves(logs, path, beside)
+    plot_curves(logs, path, returns, successes)
     _say(str(path))
 
 
-def _published_curves(run: Path) -> Mapping[str, Any]:
-    """Those of the tasks that a run trained on."""
+def _published_curves(run: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Returns and success rates of the tasks that a run trained on."""
     from harness.registry import load_suite
-    from harness.results.published_curves import published_curves
+    from harness.results.published_curves import published_curves, published_successes
     from harness.running.finished_run import read_facts
 
     facts = read_facts(run)
     tasks = {log.parent.name.rpartition("-seed")[0] for log in run.glob("train/*/train.jsonl")}
-    curves = published_curves(load_suite(facts.suite.asked).published_suite or "", tasks)
-    if not curves:
+    suite = load_suite(facts.suite.asked).published_suite or ""
+    returns, successes = published_curves(suite, tasks), published_successes(suite, tasks)
+    if not returns and not successes:
         raise UsageError(f"No published curve is known of the tasks of {run}: leave --published out.")
-    return curves
+    return returns, successes
 
 
 @diagnose_app.command("features")

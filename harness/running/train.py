@@ -167,7 +167,7 @@ class Trainer:
         if self._curve_env is None:
             self._on_pause()
             self._curve_env = self._make_curve_env()
-        returns = []
+        returns, outcomes = [], []
         first = self._log.num_curves * spec.curve_episodes
         for episode in range(first, first + spec.curve_episodes):
             result = play_episode(
@@ -179,7 +179,8 @@ class Trainer:
                 on_step=lambda step: self._on_progress({"num_frames": self.counters.num_frames}),
             )
             returns.append(result.episode_return)
-        self._log.write(vars(self.counters), curve_returns=returns)
+            outcomes.append(result.success)
+        self._log.write(vars(self.counters), _success_rate(outcomes), curve_returns=returns)
 
     def _checkpoint(self) -> None:
         if time.monotonic() - self._last_checkpoint < self.spec.checkpoint_sec and not stopping.is_asked():
@@ -208,3 +209,9 @@ class Trainer:
         self.agent.load(checkpoint)
         self.counters = Counters(**progress.model_dump(include=set(vars(self.counters))))
         return True
+
+
+def _success_rate(outcomes: list[bool | None]) -> dict[str, float]:
+    """The line's number for it, between 0 and 1; none where the suite defines no success."""
+    known = [outcome for outcome in outcomes if outcome is not None]
+    return {"curve_success_rate": sum(known) / len(known)} if known else {}

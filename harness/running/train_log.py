@@ -88,6 +88,8 @@ class TrainLog:
             self.last_curve_frames, self.num_curves = line["num_frames"], self.num_curves + 1
             returns: Sequence[float] = line["curve_returns"]
             scalars = {"curve/episode_return": sum(returns) / len(returns)}
+            if "curve_success_rate" in line:
+                scalars["curve/success_rate"] = line["curve_success_rate"]
         else:
             scalars = {f"train/{name}": line[name] for name in line if name not in LogLine.model_fields}
         self._curves.write(scalars, line["num_frames"], line["elapsed_sec"])

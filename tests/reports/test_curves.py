@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from harness.reports.curves import draw_curves, plot_curves
-from harness.results.published_curves import published_curves
+from harness.results.published_curves import published_curves, published_successes
 
 LOGS = {
     "walker_walk, seed 0": [
@@ -75,3 +75,24 @@ def test_the_released_logs_are_read_as_they_are_printed():
     assert sampling[:2] == [(800_000, 15.396, 98.915), (1_600_000, 2983.044, 1658.192)]
     assert [point.frames for point in sampling] == [800_000 * (k + 1) for k in range(15)]
     assert published_curves("adroit", ("walker_walk",)) == published_curves("dmcgb", ("hammer",)) == {}
+
+
+def test_figure_4_is_read_as_rates_for_each_of_its_methods():
+    curves = published_successes("adroit", ("hammer",))
+    assert {name.split(", ")[1] for name in curves} == {"RRL", "FERM", "DAPG(State)", "NPG(State)"}
+    rrl = curves["Figure 4 of RRL, RRL, hammer"]
+    assert [(point.frames, round(point.mean, 4)) for point in rrl[:2]] == [(500_000, 0.011), (750_000, 0.106)]
+    assert all(0 <= point.mean <= 1 for points in curves.values() for point in points)
+    assert published_successes("adroit", ("walker_walk",)) == {}
+
+
+def test_success_stands_on_the_right_beside_our_own():
+    axes = Figure().add_subplot()
+    logs = {"door, seed 0": [{"num_frames": 1000, "curve_returns": [5.0, 7.0], "curve_success_rate": 0.5}]}
+    draw_curves(logs, axes, {}, {"Figure 4": [(0, 0.1, 0.0), (2000, 0.9, 0.0)]})
+    (right,) = [other for other in axes.figure.axes if other is not axes]
+    drawn = [list(zip(*line.get_data(), strict=True)) for line in right.lines]
+    assert drawn == [[(1000, 0.5)], [(0, 0.1), (2000, 0.9)]]
+    assert right.lines[0].get_color() == axes.lines[1].get_color()
+    (legend,) = axes.figure.legends
+    assert legend.get_texts()[-1].get_text() == "Figure 4 (right)"

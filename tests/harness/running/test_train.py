@@ -97,6 +97,7 @@ def test_curves_are_measured_at_their_distance_and_logged(tmp_path: Path) -> Non
     lines = [line for line in read_train_log(tmp_path / "train.jsonl") if "curve_returns" in line]
     assert [line["num_frames"] for line in lines] == [0, 100, 200, 300]
     assert {len(line["curve_returns"]) for line in lines} == {2}
+    assert all(line["curve_success_rate"] in (0.0, 0.5, 1.0) for line in lines)
     assert agent.calls.count("measure") == 4 * 2 * 25
     curve = [start for start in agent.starts if start["phase"] == "curve"]
     assert curve == [{"phase": "curve", "seed": 9, "episode": episode} for episode in range(8)]

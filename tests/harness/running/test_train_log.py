@@ -137,3 +137,12 @@ def test_lines_are_json(tmp_path: Path) -> None:
     write(tmp_path, 50)
     first = json.loads((tmp_path / LOG_FILE).read_text().splitlines()[0])
     assert first["elapsed_sec"] == 5.0
+
+
+def test_success_of_evaluations_stands_in_the_log_and_in_tensorboard(tmp_path: Path) -> None:
+    log = TrainLog(tmp_path)
+    log.open(0, 0.0)
+    log.write(counters(1), curve_returns=[1.0, 3.0], curve_success_rate=0.5)
+    log.close()
+    assert read_train_log(tmp_path / "train.jsonl")[0]["curve_success_rate"] == 0.5
+    assert curves(tmp_path)["curve/success_rate"] == [(1, 0.5)]
