@@ -113,8 +113,7 @@ def evaluate(
       eval_seed: the stream of episodes; training seed 0 of `harness run` uses 42.
       name: what the rows call the policy.
       identity: what tells it from others of its name, such as a checkpoint's digest. Rows of two calls share a table's
-        cell only if both agree; so they do where the policy's own `identity()` says the same text. Neither makes every
-        call its own.
+        cell only if both agree, and the policy's own `identity()`, if any. With neither every call is its own.
       agent_files: files and folders that the policy is made of, too: their contents count beside its identity.
       assets: folders to look third-party files up in before $HARNESS_ASSETS.
       stand_ins: whether missing ones may be replaced by stand-ins; a warning and the rows say so.
@@ -134,10 +133,8 @@ def evaluate(
     _check_call(episodes, eval_seed, on_error, workers)
     shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
-    files = [agent_files] if isinstance(agent_files, str | Path) else agent_files
-    call = Call(
-        shown, policy, name, identity, [str(each) for each in files], episodes, eval_seed, workers, profile, store
-    )
+    files = [str(each) for each in _several(agent_files)]
+    call = Call(shown, policy, name, identity, files, episodes, eval_seed, workers, profile, store)
     plan = plan_call(call, None if save is None else Path(save))
     _warn_of_stand_ins([shown.suite.setting(setting) for setting in shown.settings], store)
     return _measure(plan, keep=save is not None, goes_on=on_error == "record")
@@ -205,8 +202,9 @@ def _check_call(episodes: int, eval_seed: int, on_error: str, workers: int | Non
         raise UsageError(f"workers must be at least 1, or None for this process, not {workers}.")
 
 
-def _several(names: str | Sequence[str] | None) -> list[str]:
-    return [names] if isinstance(names, str) else list(names or ())
+def _several(names: Any) -> list[Any]:
+    """What is given by one name or path, by several, or by None."""
+    return [names] if isinstance(names, str | Path) else list(names or ())
 
 
 def _warn_of_stand_ins(settings: Sequence[Setting], store: AssetStore) -> None:
