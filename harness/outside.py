@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from harness.errors import UsageError
 
+STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}  # descriptor -> what it is
+KEPT_FROM = 200  # number of the copies: far from what code closes that closes a range
 ENDING = ("_exit", "abort", "execv", "execve")  # the others of os.exec... call these two
 
 _end_at_once = os._exit
@@ -62,17 +66,63 @@ def code_from_outside(what: str) -> Iterator[None]:
     Args:
       what: the beginning of the sentence, such as `"Module 'mine' cannot be imported"`.
     Raises:
-      UsageError: instead of whatever it raises, but for an interrupt.
+      UsageError: instead of whatever it raises, but for an interrupt; and where it closes a standard stream.
     """
     allow = forbid_ending()
     try:
-        yield
+        with _standard_streams():
+            yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise UsageError(f"{what} ({described(error)}).") from error
     finally:
         allow()
+
+
+@contextlib.contextmanager
+def _standard_streams() -> Iterator[None]:
+    """Opens standard streams again that are closed within: the next file or pipe would get the number of one.
+
+    Raises:
+      RuntimeError: if one was.
+    """
+    kept: dict[int, int] = {}
+    for descriptor in STREAMS:
+        with contextlib.suppress(OSError):  # closed already, or none is left
+            kept[descriptor] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, KEPT_FROM)
+    closed = []
+    try:
+        yield
+    finally:
+        for descriptor, copy in kept.items():
+            if not _is_open(descriptor):
+                closed.append(STREAMS[descriptor])
+                with contextlib.suppress(OSError):  # the copy was closed, too
+                    os.dup2(copy, descriptor)
+            with contextlib.suppress(OSError):
+                os.close(copy)
+        closed += [STREAMS[descriptor] for descriptor in _closed_objects()]
+    if closed:
+        raise RuntimeError(f"it closed {' and '.join(dict.fromkeys(closed))}")
+
+
+def _closed_objects() -> list[int]:
+    """Puts new ones in the places of `sys.stdout` and `sys.stderr` where they are closed; the descriptors of those."""
+    found = []
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(getattr(sys, name), "closed", False):
+            setattr(sys, name, open(descriptor, "w", errors="backslashreplace", closefd=False))  # noqa: SIM115
+            found.append(descriptor)
+    return found
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def described(error: BaseException) -> str:

@@ -157,3 +157,30 @@ def test_a_package_that_lacks_something_is_not_called_absent(harness: Callable[.
     assert "'lacking_package.inner' cannot be imported (ModuleNotFoundError: No module named 'no_such_thing_any" in err
     _, _, err = harness(*run, "no_package_at_all.inner:thing")
     assert "There is no module 'no_package_at_all.inner'" in err
+
+
+@pytest.mark.parametrize("closing", ["os.closerange(0, 3)", "os.close(1)", "sys.stderr.close(); os.closerange(1, 99)"])
+def test_a_module_that_closes_standard_streams_is_refused_and_they_are_open_again(closing: str, tmp_path: Path) -> None:
+    """Else a lock or a pipe gets the number of standard output, and the command waits for its workers for ever."""
+    (tmp_path / "closing.py").write_text(f"import os, sys\n{closing}\npolicy = lambda observations: [[0.0, 0.0]]\n")
+    told = ("run", "--suite", "harness.testing:SUITE", "--task", "dot_stay", "--agent", "closing:policy")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *told],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Module 'closing' cannot be imported (RuntimeError: it closed standard" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_streams_that_are_left_alone_stay_as_they_are() -> None:
+    before = os.listdir("/proc/self/fd")
+    with code_from_outside("It"):
+        pass
+    assert os.listdir("/proc/self/fd") == before
