@@ -1,7 +1,8 @@
 """A benchmark harness for visual generalization in reinforcement learning.
 
-`harness.evaluate(policy, suite="video_hard")` measures any policy; `harness.make_env` builds one environment; the
-`harness` command does the rest. Nothing heavy is imported until it is used.
+`harness.evaluate(policy, suite="video_hard")` measures any policy; `harness.make_env` builds one environment;
+`harness.results.load` reads rows, and `harness.results.table` shows them; the `harness` command does the rest. Nothing
+heavy is imported until it is used.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
-    from harness import policies
+    from harness import policies, results
     from harness.api import evaluate, make_env
 
-__all__ = ["evaluate", "make_env", "policies"]
+__all__ = ["evaluate", "make_env", "policies", "results"]
 
 # In a checkout `suites`, `baselines`, `results` and `reports` lie beside this folder, in a wheel inside it; they are
 # imported as `harness.suites` and so on either way, so that no other name at the top level is taken.
@@ -28,8 +29,8 @@ if not (Path(__file__).parent / "suites").is_dir():
 
 
 def __getattr__(name: str) -> Any:
-    if name == "policies":
-        return importlib.import_module("harness.policies")
+    if name in ("policies", "results"):
+        return importlib.import_module(f"harness.{name}")
     if name in __all__:
         from harness import api
 

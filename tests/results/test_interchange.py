@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +78,11 @@ def test_files_are_loaded_equal(tmp_path):
     pd.testing.assert_frame_equal(Rows.from_pandas(rows.to_pandas()).frame, rows.frame)
     assert len(rows) == 6
     assert tuple(rows.frame.columns) == COLUMNS
+
+
+def test_a_notebook_has_them_by_importing_harness_alone():
+    code = "import harness, sys; harness.results.load, harness.results.table; assert 'pandas' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_what_pandas_itself_writes_is_read(tmp_path):
