@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.results.event_files import DamagedEventsError, scalars
 from harness.results.plain_file import read_plain
 from harness.results.rows import shortened
 
@@ -112,22 +113,16 @@ def read_scalars(path: Path, tag: str) -> list[Outcome]:
       tag: the scalar's name.
 
     Raises:
-      ForeignError: if there is no such scalar.
+      ForeignError: if there is no such scalar, or a file is damaged.
     """
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util import tensor_util
-
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-    events.Reload()
-    tags = events.Tags()
-    if tag in tags["scalars"]:
-        values = [event.value for event in events.Scalars(tag)]
-    elif tag in tags["tensors"]:  # as TensorFlow 2 writes them
-        values = [tensor_util.make_ndarray(event.tensor_proto) for event in events.Tensors(tag)]
-    else:
-        there = ", ".join(sorted([*tags["scalars"], *tags["tensors"]])[:20]) or "none"
-        raise ForeignError(f"{path} has no scalar '{tag}'. There are: {there}.")
-    return [_outcome(f"{path}, value {number}", _one(value), None, 0) for number, value in enumerate(values)]
+    try:
+        found = scalars(path)
+    except DamagedEventsError as error:
+        raise ForeignError(str(error)) from error
+    if tag not in found:
+        raise ForeignError(f"{path} has no scalar '{tag}'. There are: {', '.join(sorted(found)[:20]) or 'none'}.")
+    steps = sorted(found[tag].items())
+    return [_outcome(f"{path}, step {step}", value, None, 0) for step, value in steps]
 
 
 def read_returns(path: Path) -> list[Outcome]:

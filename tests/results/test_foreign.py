@@ -8,7 +8,8 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-from harness.results.foreign import ForeignError, read_gymnasium, read_monitor, read_returns
+from harness.results.event_files import scalars
+from harness.results.foreign import ForeignError, read_gymnasium, read_monitor, read_returns, read_scalars
 from harness.results.importing import Stated, from_gymnasium, read_foreign, write_runs
 from harness.results.store import RowStore
 
@@ -67,21 +68,38 @@ def test_gymnasium_as_it_records(tmp_path):
         from_gymnasium(env.unwrapped, STATED)
 
 
-def test_scalars_of_tensorboard(tmp_path):
+def write_events(folder):
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(tmp_path / "log"))
+    writer = EventFileWriter(str(folder))
     for step, value in enumerate((0.5, 1.0, 4.0)):
         scalar = Summary.Value(tag="eval/return", simple_value=value)
         writer.add_event(Event(step=step, summary=Summary(value=[scalar])))
     writer.close()
+    return folder
+
+
+def test_scalars_of_tensorboard(tmp_path):
+    write_events(tmp_path / "log")
     rows = read_foreign(tmp_path / "log", "tensorboard", STATED, tag="eval/return")
     assert [row.episode_return for row in rows] == [0.5, 1.0, 4.0]
     assert "scalars of TensorBoard, eval/return" in rows[0].origin
     with pytest.raises(ForeignError, match=r"no scalar 'eval/x'. There are: eval/return"):
         read_foreign(tmp_path / "log", "tensorboard", STATED, tag="eval/x")
+
+
+def test_a_damaged_file_of_events_is_refused_and_a_torn_one_read(tmp_path):
+    (file,) = write_events(tmp_path / "log").glob("*")
+    data, values = file.read_bytes(), [0.5, 1.0, 4.0]
+    for at in range(len(data)):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
+        with pytest.raises(ForeignError, match="damaged: a checksum does not match"):
+            read_scalars(file, "eval/return")
+        file.write_bytes(data[:at])
+        found = [*scalars(file).get("eval/return", {}).values()]
+        assert found == values[: len(found)]
 
 
 def test_a_csv_says_where_its_returns_are_from(tmp_path):
