@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.agent import AgentSpec, DemoRequest
 from harness.baselines.dapg import LAPTOP, QUICK, TASK_SETTINGS
 from harness.baselines.dapg import Config as DapgConfig
+from harness.baselines.nn.token_specs import OUTSIDE
 
-Encoder = Literal[
+ENCODERS = (
     "resnet34",
     "resnet18_full",
     "resnet50",
@@ -18,23 +17,41 @@ Encoder = Literal[
     "shufflenetv2",
     "resnet18_killthebits",
     "mobilenetv2_tf",
-]
+)
+
+
+def checked_encoder(name: str) -> str:
+    """Returns the name of an encoder: one of `ENCODERS`, or `package.module:callable`.
+
+    Raises:
+      ValueError: otherwise.
+    """
+    if name not in ENCODERS and not OUTSIDE.fullmatch(name):
+        raise ValueError(f"encoder '{name}' is none of {', '.join(ENCODERS)}, nor package.module:callable")
+    return name
+
+
+def encoder_asset(name: str) -> str:
+    """Name of the asset that holds its weights, or of the code that makes it."""
+    return f"code:{name}" if ":" in name else name
 
 
 class Config(DapgConfig):
     """RRL's released configuration (facebookresearch/RRL@4b7042a); its logs of relocate used `hidden_dim` 512.
 
     `encoder` is the name of the asset that holds the weights; the last two stand in for torchvision's ResNet-18 and
-    MobileNetV2 where those cannot be had, and rows name them.
+    MobileNetV2 where those cannot be had, and rows name them. `package.module:callable` makes a network of your own.
     """
 
-    encoder: Encoder = "resnet34"
+    encoder: str = "resnet34"
     proprioception: bool = True  # False: RRL(Vision)
     proprioception_noise: float = Field(default=0.0, ge=0)  # RRL(Noise) 0.02: of each joint's own reading (our choice)
 
     def required_assets(self) -> tuple[str, ...]:
-        """The encoder's weights."""
-        return (self.encoder,)
+        """The encoder's weights, or the code that makes it."""
+        return (encoder_asset(self.encoder),)
+
+    _check_encoder = field_validator("encoder")(checked_encoder)
 
     def demos(self) -> DemoRequest | None:
         """The demonstrations it learns from, with pictures."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.agent import AgentSpec
 from harness.baselines import sac
-from harness.baselines.rrl import Encoder
+from harness.baselines.rrl import checked_encoder, encoder_asset
 
 
 class Config(sac.HeadsConfig):
     """Settings of RRL-SAC; defaults from the paper's table of hyperparameters, those not in it from RAD's SAC."""
 
-    encoder: Encoder = "resnet34"  # name of the asset that holds the weights
+    encoder: str = "resnet34"  # name of the asset that holds the weights, or package.module:callable
     batch_norm: Literal["running", "frame"] = "running"  # "frame": of each picture, as the released code
     num_catch_up_updates: int = Field(1, ge=1)
     replay_capacity: int | None = Field(100_000, ge=1)
@@ -29,8 +29,10 @@ class Config(sac.HeadsConfig):
         return 40 if self.batch_norm == "frame" else 8
 
     def required_assets(self) -> tuple[str, ...]:
-        """The encoder's weights."""
-        return (self.encoder,)
+        """The encoder's weights, or the code that makes it."""
+        return (encoder_asset(self.encoder),)
+
+    _check_name = field_validator("encoder")(checked_encoder)
 
     @model_validator(mode="after")
     def _check_encoder(self) -> Config:

@@ -11,7 +11,8 @@ from torch import Tensor
 from harness.agent import AgentContext
 from harness.baselines import rrl
 from harness.baselines.learners.npg import NaturalGradientAgent
-from harness.baselines.nn.image_features import ARCHITECTURES, ImageFeatures
+from harness.baselines.nn.image_features import ImageFeatures
+from harness.baselines.nn.observations import pixel_shape
 from harness.errors import MissingAssetError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RRL(NaturalGradientAgent):
     def __init__(self, context: AgentContext, config: rrl.Config) -> None:
         if context.frame_stack != 1:
             raise UsageError("RRL sees single pictures: give --set protocol.frame_stack=1.")
-        self.encoder = ImageFeatures(config.encoder)
+        self.encoder = ImageFeatures(config.encoder, image_size=pixel_shape(context)[1])
         self._missing = self._load_encoder(context, config)
         super().__init__(rrl.AGENT, context, config)
 
@@ -39,7 +40,7 @@ class RRL(NaturalGradientAgent):
         space: Any = self.context.observation_space
         pixels = space["pixels"] if hasattr(space, "spaces") else space
         proprio = space["proprio"].shape[0] if hasattr(space, "spaces") and self.config.proprioception else 0
-        return int(pixels.shape[0] // 3 * ARCHITECTURES[self.config.encoder].dim + proprio)
+        return int(pixels.shape[0] // 3 * self.encoder.dim + proprio)
 
     def features(self, observations: Observation) -> np.ndarray:
         """Pixels uint8 (B, 3 * cameras, H, W) and joints (B, P) to float32 (B, F)."""
@@ -83,6 +84,8 @@ class RRL(NaturalGradientAgent):
 
     def _load_encoder(self, context: AgentContext, config: rrl.Config) -> MissingAssetError | None:
         """Reads the frozen weights; where a policy will bring its own, their absence is an error once they are used."""
+        if self.encoder.is_outside:
+            return None
         try:
             self.encoder.load(context.assets.find(config.encoder))
         except MissingAssetError as error:

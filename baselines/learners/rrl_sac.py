@@ -13,7 +13,7 @@ from harness.baselines.learners.sac import SAC, follow
 from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Critic
 from harness.baselines.nn.image_features import ImageFeatures
-from harness.baselines.nn.observations import pixels_of
+from harness.baselines.nn.observations import pixel_shape, pixels_of
 from harness.baselines.nn.squashed_gaussian import GaussianActor
 from harness.baselines.rrl_sac import AGENT, Config
 from harness.errors import MissingAssetError
@@ -47,7 +47,7 @@ class RRLSAC(SAC):
     def __init__(
         self, spec: AgentSpec, context: AgentContext, config: Config, dtype: torch.dtype = torch.float32
     ) -> None:
-        self.frozen = ImageFeatures(config.encoder, config.batch_norm == "frame")
+        self.frozen = ImageFeatures(config.encoder, config.batch_norm == "frame", pixel_shape(context)[1])
         self._missing = self._load(context, config)
         self._looked: list[tuple[np.ndarray, np.ndarray]] = []  # pictures of the newest observation, and features
         super().__init__(spec, context, config, dtype)  # type: ignore[arg-type]
@@ -112,6 +112,8 @@ class RRLSAC(SAC):
 
     def _load(self, context: AgentContext, config: Config) -> MissingAssetError | None:
         """Reads the frozen weights; where a policy will bring its own, their absence is an error once they are used."""
+        if self.frozen.is_outside:
+            return None
         try:
             self.frozen.load(context.assets.find(config.encoder))
         except MissingAssetError as error:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.baselines.nn.mobilenet import MobileNetV2, ShuffleNetV2
+from harness.baselines.nn.outside_encoder import make_outside, shape_of_one
 from harness.baselines.nn.resnet import ResNet, group_statistics, initialise_randomly, load_weights, read_state
-from harness.errors import CorruptAssetError
+from harness.errors import CorruptAssetError, UsageError
 
 if TYPE_CHECKING:
     from harness.assets.store import FoundAsset
@@ -43,24 +44,43 @@ ARCHITECTURES = {
 }
 
 
+def outside(name: str, image_size: int) -> Architecture:
+    """A network of the user's own: `package.module:callable`."""
+    network = make_outside(name).requires_grad_(False).eval()
+    shape = shape_of_one(name, network, cropped(image_size))
+    if len(shape) not in (2, 4):
+        raise UsageError(f"Encoder '{name}' makes {tuple(shape)} of one picture, neither (1, D) nor (1, D, h, w).")
+    return Architecture(lambda: network, shape[1], (0.0,) * 3, (1.0,) * 3)
+
+
+def cropped(size: int) -> int:
+    """Height and width of the inner part that is looked at, pixels."""
+    return size * CROP_NUMERATOR // CROP_DENOMINATOR
+
+
 class ImageFeatures(nn.Module):
     """Centre crop, normalisation, a frozen network in evaluation mode, the mean over the picture.
 
     Args:
-      name: one of `ARCHITECTURES`.
-      frame_statistics: whether a ResNet's BatchNorm takes the statistics of each picture instead of the stored ones.
+      name: one of `ARCHITECTURES`, or `package.module:callable`, which makes a network from float32 (N, 3, S, S), RGB
+        in 0..1 and not normalised, to (N, D) or (N, D, h, w).
+      frame_statistics: whether a ResNet takes the statistics of each picture instead of the stored ones.
+      image_size: height and width of the pictures before the crop, pixels, which a network from outside is tried on.
+    Raises:
+      UsageError: if there is no such network, or it makes something else of a picture.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, frame_statistics: bool = False) -> None:
+    def __init__(self, name: str, frame_statistics: bool = False, image_size: int = 256) -> None:
         super().__init__()
-        self._frame_statistics = frame_statistics
-        architecture = ARCHITECTURES[name]
+        self._frame_statistics, self.is_outside = frame_statistics, ":" in name
+        architecture = outside(name, image_size) if self.is_outside else ARCHITECTURES[name]
         self.dim = architecture.dim
         self.network = architecture.make().requires_grad_(False).eval()
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if not self.is_outside:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for key, values in (("mean", architecture.mean), ("std", architecture.std)):
             self.register_buffer(key, torch.tensor(values)[:, None, None], persistent=False)
 
@@ -99,7 +119,7 @@ class ImageFeatures(nn.Module):
 
     def _features(self, pictures: Tensor) -> Tensor:
         size = pictures.shape[-1]
-        crop = size * CROP_NUMERATOR // CROP_DENOMINATOR
+        crop = cropped(size)
         first = (size - crop) // 2
         inner = pictures[..., first : first + crop, first : first + crop].to(self.mean.dtype) / 255.0
         normalised = ((inner - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from harness.baselines.nn import resnet, vit
 from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.image_features import IMAGENET_MEAN, IMAGENET_STD
+from harness.baselines.nn.outside_encoder import make_outside, shape_of_one
 from harness.baselines.nn.token_specs import RESIZED, TokenSpec
-from harness.errors import AgentError, UsageError
-from harness.outside import code_from_outside
+from harness.errors import AgentError
 
 if TYPE_CHECKING:
     from harness.assets.found import FoundAsset
@@ -95,11 +95,7 @@ class TokenEncoder(Encoder):
 
     def _try(self, image_size: int) -> int:
         """Numbers that a network from outside makes of a picture."""
-        with code_from_outside(f"Encoder '{self.spec.encoder}' cannot look at a picture of {image_size} pixels"):
-            made = self.network(torch.zeros(1, 3, *2 * (self.spec.seen(image_size),)))
-        if not isinstance(made, Tensor) or len(made) != 1 or made.ndim < 2 or not made.is_floating_point():
-            raise UsageError(f"Encoder '{self.spec.encoder}' makes no (1, ...) floats of one picture.")
-        return made.numel()
+        return shape_of_one(self.spec.encoder, self.network, self.spec.seen(image_size)).numel()
 
 
 def make_network(spec: TokenSpec) -> nn.Module:
@@ -108,14 +104,7 @@ def make_network(spec: TokenSpec) -> nn.Module:
         return resnet.ResNet18(spec.layer).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if spec.vit:
         return vit.VisionTransformer(spec.vit)
-    from harness.registry import load_outside
-
-    maker = load_outside(spec.encoder, "encoder")
-    with code_from_outside(f"Encoder '{spec.encoder}' cannot be made"):
-        network = maker()
-    if not isinstance(network, nn.Module):
-        raise UsageError(f"Encoder '{spec.encoder}' is a {type(network).__name__}, not a torch.nn.Module.")
-    return network
+    return make_outside(spec.encoder)
 
 
 def load_weights(network: nn.Module, found: FoundAsset) -> None:
