@@ -636,6 +636,8 @@ def leaderboard_command(
     ] = None,
 ) -> None:
     """Agents side by side, with what may be claimed from their numbers; published numbers beside."""
+    if not published:
+        _check_there(runs or [Path("runs")])
     from harness.reports import leaderboard_command as command
     from harness.reports.leaderboard_command import ALL_FORMATS
 
@@ -670,6 +672,13 @@ def leaderboard_command(
         typer.echo(command.show_leaderboard(found, fmt, why=why))
     for path in write_plots(found, plots, f".{plot_format}") if plots else ():
         _say(str(path), err=True)
+
+
+def _check_there(paths: Iterable[Path]) -> None:
+    """Refuses a path that leads nowhere before anything is loaded that reads rows: that takes longest."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"No rows at {path}: no such file or folder.")
 
 
 def _check_written(write: Path | None, html: Path | None, *, is_alone: bool) -> None:
@@ -893,6 +902,8 @@ def check_command(
     out: Annotated[Path | None, typer.Option(help="Write it there; standard output then has the text.")] = None,
 ) -> None:
     """Is a candidate worse than a baseline? Ends with 0: not worse, 1: worse, 3: cannot tell, 2: not comparable."""
+    with _never_a_verdict():
+        _check_there([*(runs or ()), *(baseline or ())])
     from harness.reports.check_command import parse_counts
     from harness.reports.gate import Question, check_question, parse_margin
 
@@ -1008,6 +1019,7 @@ def baseline_save(
     file: Annotated[Path, typer.Argument(help="The .json file to write.")],
 ) -> None:
     """Freeze the rows of a finished run into one file to compare with."""
+    _check_there([run])
     from harness.files import check_target
     from harness.reports.check_command import freeze
 
@@ -1038,6 +1050,7 @@ def report_command(
     quiet: QuietOption = False,
 ) -> None:
     """One page about some runs that needs nothing else: verdict, tables, intervals, curves, how to repeat it."""
+    _check_there(runs or [Path("runs")])
     from harness.files import check_target, check_writable, write_text
     from harness.reports.board_plots import SUFFIXES
     from harness.reports.ranking import build_leaderboard, method_named

@@ -152,7 +152,7 @@ WRONG = {
     "a plan of no episodes": (("check", "--plan", "--baseline", "a", "--episodes", "0"), "--episodes takes numbers"),
     "inconclusive as what": (("check", "a", "--baseline", "a", "--inconclusive", "skip"), "pass or fail"),
     "a folder that is not there": (("check", "a", "--baseline", "a", "--out", "x/y.xml"), "There is no folder x"),
-    "two baselines, one frozen": (("check", "a", "--baseline", "a", "--baseline", "b.json"), "is compared alone"),
+    "two baselines, one frozen": (("check", "a", "--baseline", "a", "--baseline", "frozen.json"), "is compared alone"),
     "frozen into what": (("baseline", "save", "a", "b.txt"), "ends in .json"),
     "frozen from nothing": (("baseline", "save", "nowhere", "b.json"), "No rows at nowhere"),
     "two ways of measuring": (("check", "both", "--baseline", "a"), "measured in two ways: code_revision"),
@@ -162,6 +162,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_use_is_one_sentence_and_never_a_verdict(harness: Harness, tmp_path: Path, case: str) -> None:
     write(tmp_path / "a", rows_of("pieg", 800, seeds=1, episodes=2))
+    (tmp_path / "frozen.json").write_text("{}")
     write(tmp_path / "both" / "x", rows_of("pieg", 800, seeds=1, episodes=2))
     write(tmp_path / "both" / "y", [replace(row, code_revision="def") for row in rows_of("pieg", 800, seeds=1)])
     arguments, told = WRONG[case]

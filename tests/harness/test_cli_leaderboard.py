@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,3 +226,24 @@ def test_wrong_use_of_site_and_report_is_one_sentence(harness: Harness, tmp_path
         assert told in err, arguments
         assert err.splitlines()[-1].startswith("error: ")
     assert not (tmp_path / "site").exists()
+
+
+def test_a_path_that_leads_nowhere_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    """Else the sentence comes after a second and more."""
+    commands = [["leaderboard", "none"], ["report", "none"], ["baseline", "save", "none", "b.json"]]
+    commands += [["check", "none", "--baseline", "."], ["check", ".", "--baseline", "none"]]
+    code = f"""
+import sys
+from harness.cli import main
+for arguments in {commands}:
+    sys.argv = ["harness", *arguments]
+    try:
+        main()
+    except SystemExit as stop:
+        loaded = [name for name in ("numpy", "pandas", "scipy", "pyarrow") if name in sys.modules]
+        print(stop.code, loaded, file=open("told", "a"))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (tmp_path / "told").read_text().splitlines() == ["2 []"] * len(commands)
+    assert run.stderr.splitlines() == ["error: No rows at none: no such file or folder."] * len(commands)
