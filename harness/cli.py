@@ -124,8 +124,10 @@ def run_command(
     assets: AssetsOption = None,
     runs: RunsOption = Path("runs"),
     checkpoint_sec: PauseOption = None,
-    launcher: Annotated[str, typer.Option(help="local, or slurm: jobs on a cluster.")] = "local",
+    launcher: Annotated[str, typer.Option(help="local, or a cluster: slurm, ray.")] = "local",
     slurm: Annotated[str | None, typer.Option(help="partition=..,time=..,gpus=.. (docs/campaigns.md)")] = None,
+    ray: Annotated[str | None, typer.Option(help="cpus=..,gpus=.. of a job, such as gpus=0.5.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="host:port of a Ray cluster's head, or auto.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave jobs with Slurm; come back with the same.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML file with these options; those given win.")] = None,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print that file instead of running.")] = False,
@@ -377,7 +379,6 @@ def _asked(ctx: typer.Context) -> dict[str, Any]:
 def _run_options(asked: Mapping[str, Any]) -> Any:
     """What holds for every suite and agent of a command."""
     from harness.running.plan import RunOptions
-    from harness.running.slurm_options import parse_slurm
 
     names = ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads")
     elsewhere, device = asked["launcher"] != "local", asked["device"]
@@ -385,7 +386,7 @@ def _run_options(asked: Mapping[str, Any]) -> Any:
         raise UsageError(
             "--replay plays on this machine, where rows of another may rightly differ: --launcher local alone."
         )
-    if elsewhere and device == "auto" and parse_slurm(asked["slurm"]).has_gpu:
+    if elsewhere and device == "auto" and _launcher_options(asked).has_gpu():
         device = "cuda"
     return RunOptions(
         device=device,
@@ -405,8 +406,14 @@ def _launcher(asked: Mapping[str, Any], plans: Sequence[Any]) -> Any:
     """Where the work is done."""
     from harness.running.launchers import named
 
-    threads, folder = max(plan.threads for plan in plans), asked["runs"] / "slurm"
-    return named(asked["launcher"], asked["slurm"], detach=asked["detach"], folder=folder, threads=threads)
+    return named(_launcher_options(asked), plans)
+
+
+def _launcher_options(asked: Mapping[str, Any]) -> Any:
+    from harness.running.launchers import LauncherOptions
+
+    names = ("slurm", "detach", "ray", "ray_address")
+    return LauncherOptions(asked["launcher"], **{name: asked[name] for name in names})
 
 
 @contextlib.contextmanager

@@ -23,7 +23,10 @@ IN_FILE = {  # option of the command -> its key in a file
     "agent_file": "agent_files",
     "replay": "replay",
     **{name: name for name in ("seeds", "preset", "frames", "episodes", "checkpoint", "workers", "threads", "device")},
-    **{name: name for name in ("profile", "assets", "runs", "checkpoint_sec", "launcher", "slurm")},
+    **{
+        name: name
+        for name in ("profile", "assets", "runs", "checkpoint_sec", "launcher", "slurm", "ray", "ray_address")
+    },
 }
 
 
@@ -51,6 +54,8 @@ class CampaignFile(Record):
     checkpoint_sec: NonNegativeFloat | None = None
     launcher: str | None = None
     slurm: str | None = None
+    ray: str | None = None
+    ray_address: str | None = None
 
 
 def read_campaign(path: Path) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 from harness.errors import UsageError, unknown
 from harness.running.in_process import InProcess
+from harness.running.plan import RunPlan
 from harness.running.workers import Event, Job, WorkerPool
 
 Self = TypeVar("Self", bound="Launcher")
@@ -42,8 +43,47 @@ class Launcher(Protocol):
         """Closes."""
 
 
-NAMES = ("local", "slurm")
+NAMES = ("local", "slurm", "ray")
 Launch = Callable[[int, bool], Launcher]  # (number of workers, whether to go on past a job that fails)
+
+
+@dataclass(frozen=True)
+class LauncherOptions:
+    """What a command says of its launcher, as written; None means not given.
+
+    Attributes:
+      name: "local", "slurm" or "ray".
+      slurm: what Slurm is asked for, see `harness.running.slurm_options`.
+      detach: whether the command leaves its jobs with Slurm.
+      ray: what Ray is asked for, see `harness.running.ray_options`.
+      ray_address: of the Ray cluster.
+    """
+
+    name: str = "local"
+    slurm: str | None = None
+    detach: bool = False
+    ray: str | None = None
+    ray_address: str | None = None
+
+    def check(self) -> None:
+        """Checks the name, and that no option is one of another launcher; raises UsageError."""
+        if self.name not in NAMES:
+            raise unknown("launcher", self.name, NAMES)
+        of_slurm = {"--slurm": self.slurm is not None, "--detach": self.detach}
+        of_ray = {"--ray": self.ray is not None, "--ray-address": self.ray_address is not None}
+        for owner, options in (("slurm", of_slurm), ("ray", of_ray)):
+            for option in (option for option, is_given in options.items() if is_given and self.name != owner):
+                raise UsageError(f"{option} goes with --launcher {owner} only.")
+
+    def has_gpu(self) -> bool:
+        """Whether its jobs get a card, or a share of one; raises UsageError if the options are wrong."""
+        from harness.running.ray_options import parse_ray
+        from harness.running.slurm_options import parse_slurm
+
+        self.check()
+        if self.name == "ray":
+            return parse_ray(self.ray, self.ray_address).gpus > 0
+        return parse_slurm(self.slurm).has_gpu
 
 
 def local(workers: int, goes_on: bool = False) -> Launcher:
@@ -51,27 +91,38 @@ def local(workers: int, goes_on: bool = False) -> Launcher:
     return WorkerPool(workers, goes_on=goes_on) if workers else InProcess()
 
 
-def named(name: str, slurm: str | None, *, detach: bool, folder: Path, threads: int) -> Launch:
-    """The launcher of a name, checked before any work.
+def named(options: LauncherOptions, plans: Sequence[RunPlan]) -> Launch:
+    """The launcher that is asked for, checked before any work.
 
     Args:
-      name: "local" or "slurm".
-      slurm: what Slurm is asked for, see `harness.running.slurm_options`.
-      detach: whether the command leaves its jobs with the cluster.
-      folder: where a cluster's scripts and logs go.
-      threads: CPU threads of a training.
+      options: what is asked for.
+      plans: what it is to do; their runs lie in one folder.
     Raises:
-      UsageError: in one sentence, if it does not exist or cannot do it.
+      HarnessError: in one sentence, if it does not exist or cannot do it.
     """
-    if name not in NAMES:
-        raise unknown("launcher", name, NAMES)
-    if name == "local":
-        if slurm is not None or detach:
-            raise UsageError(f"{'--detach' if slurm is None else '--slurm'} goes with --launcher slurm only.")
+    options.check()
+    if options.name == "local":
         return local
+    threads = max(plan.threads for plan in plans)
+    return (_slurm if options.name == "slurm" else _ray)(options, plans, threads)
+
+
+def _slurm(options: LauncherOptions, plans: Sequence[RunPlan], threads: int) -> Launch:
     from harness.running.slurm import SlurmLauncher
     from harness.running.slurm_options import check_slurm, parse_slurm
 
-    options = parse_slurm(slurm)
-    check_slurm(options)
-    return lambda workers, goes_on: SlurmLauncher(options, folder, goes_on=goes_on, detach=detach, threads=threads)
+    asked, folder, detach = parse_slurm(options.slurm), plans[0].folder.parent / "slurm", options.detach
+    check_slurm(asked)
+    return lambda workers, goes_on: SlurmLauncher(asked, folder, goes_on=goes_on, detach=detach, threads=threads)
+
+
+def _ray(options: LauncherOptions, plans: Sequence[RunPlan], threads: int) -> Launch:
+    from harness.running.ray_options import check_ray, parse_ray
+
+    asked = parse_ray(options.ray, options.ray_address)
+    check_ray(asked)
+    from harness.running.ray_cluster import inspect
+    from harness.running.ray_launcher import RayLauncher
+
+    cluster = inspect(asked, plans, threads)
+    return lambda workers, goes_on: RayLauncher(cluster, goes_on=goes_on, threads=threads)

@@ -23,11 +23,10 @@ from harness.running.evaluation import EvaluateJob
 from harness.running.jobs import TrainJob
 from harness.running.slurm_options import SlurmOptions
 from harness.running.slurm_task import read_outcome, run_task
-from harness.running.training_folder import newest_checkpoint
+from harness.running.tries import MAX_TRIES, Tries
 from harness.running.workers import Event, Job
 
 POLL_SEC = 2.0
-MAX_TRIES = 3  # in a row without any progress
 ARRAY = 1_000  # jobs of one array: what clusters allow by default
 GONE_LOOKS = 3  # looks at the queue that a job must be missing in: its file may come later than its end
 
@@ -50,8 +49,9 @@ class _Task:
     key: str
     job_id: str = ""
     missed: int = 0  # looks at the queue without it
-    tries: int = 0
-    progress: Any = None  # at the last try
+
+    def __post_init__(self) -> None:
+        self.tries = Tries(self.job)
 
 
 class SlurmLauncher:
@@ -78,7 +78,7 @@ class SlurmLauncher:
 
     def submit(self, job: Job) -> None:
         """Queues a job; one that an earlier command has submitted and that is still there is not submitted again."""
-        self._queued.append(_Task(job, _key(job), progress=_progress(job)))
+        self._queued.append(_Task(job, _key(job)))
 
     def events(self) -> Iterator[Event]:
         """Yields what comes of jobs until none is left.
@@ -174,9 +174,8 @@ class SlurmLauncher:
             self._running.remove(task)
             for suffix in ("json", "outcome.json"):
                 self._file(task, suffix).unlink(missing_ok=True)
-            if outcome is not None and outcome.late:
-                late = {Path(name): digest for name, digest in outcome.late.items()}
-                yield Event(task.job, "message", ("late", late))
+            if outcome is not None and (late := outcome.late_message()):
+                yield Event(task.job, "message", late)
             if outcome is None or outcome.status == "again":
                 yield self._again(task, "was stopped" if outcome else "is gone")
             elif outcome.status == "failed":
@@ -185,10 +184,7 @@ class SlurmLauncher:
                 yield Event(task.job, "done")
 
     def _again(self, task: _Task, why: str) -> Event:
-        now = _progress(task.job)
-        task.tries = task.tries + 1 if now == task.progress else 1
-        task.progress = now
-        if task.tries >= MAX_TRIES:
+        if not task.tries.goes_on():
             text = f"Given up after {MAX_TRIES} tries without progress: job {task.job_id} ({task.job.group}) {why}"
             return self._failed(task, WorkError(f"{text}; its logs are in {self._folder / 'jobs'}."))
         self._queued.append(task)
@@ -207,17 +203,6 @@ def _key(job: Job) -> str:
         facts = [str(arguments.rows), arguments.world.plan.task, arguments.setting, arguments.world.seed]
         return short_hash([*facts, list(arguments.episodes)])
     return short_hash(str(arguments.folder))
-
-
-def _progress(job: Job) -> Any:
-    """How far a piece of work is, to see whether a try has come any further."""
-    arguments = job.arguments
-    if isinstance(arguments, TrainJob):
-        return newest_checkpoint(arguments.folder)
-    from harness.results.store import RowStore
-
-    store = RowStore(arguments.rows)
-    return store.count(arguments.world.plan.task, arguments.setting, arguments.columns["train_seed"])
 
 
 def _in_queue() -> set[str]:

@@ -7,27 +7,16 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.results.rows import Row
-from harness.results.store import RowStore
-from harness.running.policies import load_policy_source
 from harness.running.status import statuses
+from tests.launchers.runs import CAMPAIGN, ONE, ROOT, command, parameters, rows, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
-HERE = "tests.campaigns.suites:"
-CAMPAIGN = (
-    *("--suite", f"{HERE}EASY", "--suite", f"{HERE}HARD", "--agent", "tests.harness.learner:AGENT", "--seeds", "0-1"),
-    *("--task", "dot_reach", "--frames", "200", "--episodes", "3", "--device", "cpu", "--checkpoint-sec", "0"),
-)
-ONE = ("--suite", f"{HERE}EASY", "--agent", "tests.harness.learner:AGENT", "--task", "dot_reach", "--device", "cpu")
 SLURM = ("--launcher", "slurm", "--slurm", "partition=main,time=5")
 
 
@@ -60,22 +49,9 @@ def _free_ports() -> int:
         return min(int(probe.getsockname()[1]), 65_000)
 
 
-def command(runs: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "harness", "run", *arguments, "--runs", str(runs), "--json"]
-
-
 def run(cluster: dict[str, str], runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     where = {"cwd": runs.parent, "env": cluster, "timeout": 500}
     return subprocess.run(command(runs, *arguments), capture_output=True, text=True, check=False, **where)
-
-
-def rows(runs: Path) -> dict[str, list[Row]]:
-    return {path.parent.name: RowStore(path).rows() for path in sorted(runs.glob("*/rows"))}
-
-
-def parameters(runs: Path) -> dict[str, str]:
-    found = sorted(runs.glob("*/train/*/policy"))
-    return {f"{path.parents[2].name}/{path.parent.name}": load_policy_source(path).digest for path in found}
 
 
 @pytest.mark.slow
@@ -100,7 +76,7 @@ def test_a_node_that_goes_down_is_replaced(cluster: dict[str, str], tmp_path: Pa
     process = subprocess.Popen(
         command(tmp_path / "down", *slow, *SLURM), cwd=tmp_path, env=cluster, stdout=-1, stderr=-1, text=True
     )
-    _wait_for(tmp_path / "down", "*/train/*/checkpoints/*")
+    wait_for(tmp_path / "down", "*/train/*/checkpoints/*")
     _scontrol(cluster, "node1", "down")
     try:
         _, errors = process.communicate(timeout=300)
@@ -113,13 +89,6 @@ def test_a_node_that_goes_down_is_replaced(cluster: dict[str, str], tmp_path: Pa
 
 def _scontrol(cluster: dict[str, str], node: str, state: str) -> None:
     subprocess.run(["scontrol", "update", f"nodename={node}", f"state={state}", "reason=test"], env=cluster)
-
-
-def _wait_for(folder: Path, pattern: str) -> None:
-    deadline = time.monotonic() + 120
-    while not list(folder.glob(pattern)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert list(folder.glob(pattern))
 
 
 @pytest.mark.slow

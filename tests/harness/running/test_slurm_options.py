@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,18 +59,22 @@ def test_a_machine_without_sbatch_is_told_so(monkeypatch: pytest.MonkeyPatch, tm
         check_slurm(SlurmOptions())
 
 
-def test_launchers_have_names(tmp_path: Path) -> None:
-    def named(name: str, slurm: str | None = None, detach: bool = False) -> launchers.Launch:
-        return launchers.named(name, slurm, detach=detach, folder=tmp_path, threads=1)
+def test_launchers_have_names() -> None:
+    def named(*arguments: Any, **options: Any) -> launchers.Launch:
+        return launchers.named(launchers.LauncherOptions(*arguments, **options), [])
 
-    assert named("local") is launchers.local
+    assert named() is launchers.local
     for arguments, sentence in (
         (("slrum",), "Did you mean 'slurm'"),
         (("local", "time=1"), "--slurm goes with --launcher slurm"),
         (("local", None, True), "--detach goes with --launcher slurm"),
+        (("ray", None, True), "--detach goes with --launcher slurm"),
+        (("ray", "time=1"), "--slurm goes with --launcher slurm"),
+        (("slurm", None, False, "cpus=1"), "--ray goes with --launcher ray"),
+        (("local", None, False, None, "auto"), "--ray-address goes with --launcher ray"),
     ):
         with pytest.raises(UsageError, match=sentence):
-            named(*arguments)  # type: ignore[arg-type]
+            named(*arguments)
 
 
 def test_a_request_to_stop_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:

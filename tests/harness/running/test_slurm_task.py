@@ -51,7 +51,7 @@ def test_files_that_are_read_late_reach_the_command(
     (tmp_path / "late.txt").write_text("0.5")
     job = Job("tests.harness.running.test_slurm_task:read", Reads(tmp_path / "late.txt", tmp_path / "work", fails))
     monkeypatch.setattr("harness.running.slurm._in_queue", set)
-    monkeypatch.setattr("harness.running.slurm._progress", lambda job: None)
+    monkeypatch.setattr("harness.running.tries._progress", lambda job: None)
     with SlurmLauncher(parse_slurm("partition=main,time=5"), tmp_path / "slurm", goes_on=True) as launcher:
         launcher.submit(job)
         (task,) = launcher._queued

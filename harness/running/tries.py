@@ -1,0 +1,35 @@
+"""How often a piece of work on a cluster is tried again: as long as tries come any further."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.results.store import RowStore
+from harness.running.jobs import TrainJob
+from harness.running.training_folder import newest_checkpoint
+from harness.running.workers import Job
+
+MAX_TRIES = 3  # in a row without any progress
+
+
+class Tries:
+    """The tries of one job that ended without an outcome."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._count, self._progress = job, 0, _progress(job)
+
+    def goes_on(self) -> bool:
+        """Counts another one; whether the work is worth a next."""
+        now = _progress(self._job)
+        self._count = self._count + 1 if now == self._progress else 1
+        self._progress = now
+        return self._count < MAX_TRIES
+
+
+def _progress(job: Job) -> Any:
+    """How far a piece of work is: its last checkpoint, or how many rows it has."""
+    arguments = job.arguments
+    if isinstance(arguments, TrainJob):
+        return newest_checkpoint(arguments.folder)
+    store = RowStore(arguments.rows)
+    return store.count(arguments.world.plan.task, arguments.setting, arguments.columns["train_seed"])
