@@ -83,6 +83,11 @@ class RunRecordView(_Part):
     started: str
     updated: str
 
+    @property
+    def is_handed(self) -> bool:
+        """Whether its policy was handed over from Python, and so is kept nowhere."""
+        return (self.preset, self.agent.version) == ("", 0)
+
     def cells(self) -> Iterator[tuple[TaskRecord, str, int | None]]:
         """(task, setting, training seed) of every cell that was asked for; of given policies, those that there were."""
         for task in self.tasks:
@@ -151,6 +156,8 @@ def submit(run: Path, *, policies: bool = False) -> bytes:
     record, _ = _parse_record(record_bytes, f"{run / RECORD} cannot be submitted")
     if record.status != "finished":
         raise SubmissionError(f"{run} is not finished ({record.status}): the command that began it goes on.")
+    if policies and record.is_handed:
+        raise SubmissionError(f"The policy of {run} was handed over from Python and is not kept: submit it without.")
     store = RowStore(run / "rows")
     rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell)]  # type: ignore[arg-type]
     kept = [row for row in rows if row.episode < record.episodes]

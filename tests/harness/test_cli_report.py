@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.results.store import RowStore
@@ -61,3 +62,17 @@ def test_what_cannot_be_played_again_is_told(harness: Harness, run: Path) -> Non
     assert status == 2
     assert "there are rows of it, and no folder with its record and policies" in err
     assert harness("report", "runs", "--workers", "2")[0] == 2
+
+
+def test_a_policy_handed_over_from_python_is_not_there_to_be_played_again(harness: Harness) -> None:
+    import harness as package
+    from harness.testing import SUITE
+
+    package.evaluate(
+        lambda seen: np.zeros((1, 2), np.float32), SUITE, tasks="dot_reach", episodes=1, save="mine", identity="x"
+    )
+    for command in (("report", "mine", "--videos"), ("submit", "mine", "--policies")):
+        status, _, err = harness(*command)
+        assert status == 2
+        assert "was handed over from Python and is not kept" in err
+    assert harness("submit", "mine")[0] == 0
