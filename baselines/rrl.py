@@ -36,6 +36,9 @@ def encoder_asset(name: str) -> str:
     return f"code:{name}" if ":" in name else name
 
 
+CLONING = {"clone_epochs": 30}  # where a budget ends before DAPG gets far; as published, 5 are only a start
+
+
 class Config(DapgConfig):
     """RRL's released configuration (facebookresearch/RRL@4b7042a); its logs of relocate used `hidden_dim` 512.
 
@@ -72,5 +75,5 @@ AGENT = AgentSpec(
     min_image_size=8,
     published_names=("RRL",),
     task_settings=TASK_SETTINGS,
-    preset_settings={"quick": {**QUICK, "episodes_per_update": 2, "num_demos": 2}, "laptop": LAPTOP},
+    preset_settings={"quick": {**QUICK, "episodes_per_update": 2, "num_demos": 2}, "laptop": {**LAPTOP, **CLONING}},
 )

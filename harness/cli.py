@@ -99,7 +99,7 @@ RunsArgument = Annotated[
 SuitesOption = Annotated[
     list[str] | None, typer.Option(help="Only this suite (also package.module:ATTRIBUTE); repeatable. Default: all.")
 ]
-ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (tests only: other pixels).")]
+ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (no shadows: other pixels).")]
 
 
 @app.command("run")

@@ -125,7 +125,8 @@ class Setting:
 
 TRAIN = Setting("train")
 
-# "standard" draws what the published code draws; "fast" (no shadows, no multisampling) is for tests, never mixed in.
+# "standard" draws what the published code draws; "fast" (no shadows, no multisampling) is for tests and
+# short budgets, never mixed in.
 RENDER_PROFILES = ("standard", "fast")
 
 
