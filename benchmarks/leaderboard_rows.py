@@ -104,11 +104,11 @@ def _cell(agent: int, task: int, setting: int, seed: int, rng: np.random.Generat
 
 def measure(folder: Path, interval: str) -> Measured:
     """Reads, builds and shows once."""
-    from harness.reports.leaderboard_command import load_selected, show_leaderboard
+    from harness.reports.leaderboard_command import load_with_submissions, show_leaderboard
     from harness.reports.ranking import build_leaderboard, method_named
 
     started = time.perf_counter()
-    rows = load_selected([folder], {})
+    rows = load_with_submissions([folder], {}, lambda suite: None, for_pages=False).rows
     read = time.perf_counter()
     found = build_leaderboard(rows, {}, method=method_named(interval))
     built = time.perf_counter()

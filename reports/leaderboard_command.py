@@ -117,8 +117,10 @@ def load_with_submissions(
     columns = list(dict.fromkeys([*COLUMNS, *(run_pages.COLUMNS if for_pages or files else ())]))
     measured = load_columns(*runs, columns=columns, on_damage=on_damage)
     found = judge(files, rules_of, measured if files else None)
-    parts = [measured, rows_of(found.accepted)[columns]]
-    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    rows = measured
+    if found.accepted:  # else rows by the million are not copied
+        parts = [measured, rows_of(found.accepted)[columns]]
+        rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if rows.empty and found.refused:
         raise ValueError(f"{found.refused[0].path.name} is refused: {found.refused[0].reason}.")
     return Loaded(_selected(rows, paths, wanted), runs, found)
