@@ -25,6 +25,15 @@ def test_cells_are_carried_out_resumed_and_told_of_at_little_cost(tmp_path: Path
     assert found["status"][0] < 2
 
 
+def test_the_folder_of_rows_is_not_listed_for_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, listed = scale.plan(tmp_path, 100), []
+    scale.work(made)
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or iterdir(folder))
+    scale.work(scale.plan(tmp_path, 100))
+    assert 0 < listed.count(made.folder / "rows") < 20
+
+
 def test_a_queue_gives_in_order_and_by_group() -> None:
     queue: GroupedQueue[str] = GroupedQueue()
     for entry, group in (("a1", "a"), ("b1", "b"), ("a2", "a"), ("c", "")):
