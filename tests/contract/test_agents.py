@@ -148,7 +148,7 @@ def observations(name: str, num: int) -> np.ndarray:
 
 def test_there_are_agents() -> None:
     assert {"random", "zero", "drqv2", "pieg", "sac", "drq", "svea"} <= set(NAMES)
-    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr", "sgqn"} <= set(LEARNERS)
+    assert {"drqv2", "pieg", "sac", "drq", "svea", "rad", "curl", "soda", "pvr", "sgqn", "tlda"} <= set(LEARNERS)
     assert {"svea_overlay", "srm", "curl_vigen", "sgqn_vigen", "sada", "drm", "drm_metaworld"} <= set(LEARNERS)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.baselines import plain_auxiliary, plain_pad, plain_sac, plain_sgqn
+from tests.baselines import plain_auxiliary, plain_pad, plain_sac, plain_sgqn, plain_tlda
 from tests.baselines.world import make_context, random_batch
 
 N = 4
@@ -37,6 +37,18 @@ PLAIN: dict[str, tuple[type[plain_sac.PlainSAC], dict[str, Any]]] = {  # case ->
     "sgqn, other weights": (plain_sgqn.PlainSGQN, {"consistency_weight": 0.9, "saliency_quantile": 0.73}),
     "sgqn, no consistency": (plain_sgqn.PlainSGQN, {"consistency_weight": 0.0}),
     "svea": (plain_sac.PlainSVEA, {}),
+    "tlda": (plain_tlda.PlainTLDA, {}),
+    "tlda, other numbers": (
+        plain_tlda.PlainTLDA,
+        {
+            "mask_spacing": 5,
+            "mask_sigma": 3.0,
+            "blur_kernel": 5,
+            "blur_sigma": 2.0,
+            "loss_lambda": 0.4,
+            "max_pictures": 9,
+        },
+    ),
     "svea, unequal weights": (plain_sac.PlainSVEA, {"clean_weight": 0.7, "augmented_weight": 0.4}),
 }
 every_case = pytest.mark.parametrize("case", PLAIN)
