@@ -55,14 +55,14 @@ def execute(
     if not cells and not replays_owed(plan, store):
         settle(plan, store)
         return store
-    # What is all there is shown also where it cannot be played again, such as on a disk that cannot be written.
+    failures: list[Failure] = []
+    # What is all there is shown also where it cannot be played again: the disk cannot be written, another is at it.
     with contextlib.nullcontext() if cells else contextlib.suppress(UsageError), locked(plan.folder), terminating():
         cells = missing_cells(plan, store)
         check_folder(plan, cells)
         record = RunRecord(plan)
         record.write("running")
         write_failures(plan.folder, [])  # a campaign's: they are tried again now
-        failures: list[Failure] = []
         try:
             before_work()
             seconds = plan.preset.checkpoint_sec if checkpoint_sec is None else checkpoint_sec

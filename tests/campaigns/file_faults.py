@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+KILLS = ("kill", "back")
 TAKES_SPACE = ("open", "made", "write", "half", "os.mkdir")
 
 
@@ -28,14 +29,18 @@ class Fault:
     Attributes:
       role: "parent" for the process that installs it, "worker" for its children.
       number: of the change, from 1; 0 for none.
-      kind: "kill"; "full": from then on nothing that takes space succeeds; "EIO" and the like: that change is refused.
+      kind: "kill"; "back": the same, and the clock is set back before the next command; "two": the same command is
+        given a second time, and has ended before this one goes on; "full": from then on nothing that takes space
+        succeeds; "EIO" and the like: that change is refused.
       marker: a file that is made when it happens, so that no second process suffers it.
+      second: what is called for "two", in a process of its own.
     """
 
     role: str
     number: int
     kind: str
     marker: Path
+    second: Callable[[], None] | None = None
 
 
 class FaultyDisk:
@@ -67,14 +72,18 @@ class FaultyDisk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             if fault and (fault.role, fault.number) == (self._role, self._count) and not fault.marker.exists():
                 fault.marker.touch()
-                self._happen(fault.kind, operation, path, half)
+                self._happen(fault, operation, path, half)
         finally:
             self._inside = False
 
-    def _happen(self, kind: str, operation: str, path: str, half: Callable[[], Any] | None) -> None:
+    def _happen(self, fault: Fault, operation: str, path: str, half: Callable[[], Any] | None) -> None:
+        kind = fault.kind
+        if kind == "two":
+            _in_another_process(fault.second)
+            return
         if half is not None:
             half()
-        if kind == "kill":
+        if kind in KILLS:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == "full":
             self._is_full = True
@@ -133,6 +142,14 @@ class FaultyDisk:
             return raw
         binary: Any = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         return binary if "b" in mode else io.TextIOWrapper(binary, encoding, errors, newline)
+
+
+def _in_another_process(function: Callable[[], None] | None) -> None:
+    """Calls it in a forked process, whose changes are not counted, and waits for that."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+    elif function is not None:
+        function()
 
 
 class _CountedFile(io.FileIO):

@@ -4,6 +4,8 @@ same command is given again, and the run's folder must be that of a run that not
     python -m tests.campaigns.kills                  a kill at every change, in the parent and in its worker
     python -m tests.campaigns.kills --kind full      instead: the disk is full from that change on
     python -m tests.campaigns.kills --kind EIO       instead: that change is refused
+    python -m tests.campaigns.kills --kind back      a kill, and the clock goes back by an hour before what follows
+    python -m tests.campaigns.kills --kind two       instead: the same command is given a second time at that change
     python -m tests.campaigns.kills --every 7        every seventh alone
     python -m tests.campaigns.kills --size 3         a run of two seeds and three times as many episodes
     python -m tests.campaigns.kills --times 6        the same command, given again, is killed five more times
@@ -25,13 +27,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.running.provenance import code_revision
-from tests.campaigns.file_faults import Fault, FaultyDisk
+from tests.campaigns.file_faults import KILLS, Fault, FaultyDisk
 from tests.campaigns.folders import differences, snapshot
 
 COMMAND = (
@@ -39,7 +41,9 @@ COMMAND = (
     *("--task", "dot_reach", "--preset", "laptop", "--workers", "1", "--checkpoint-sec", "0", "--quiet", "--json"),
 )
 ROLES = ("parent", "worker")
+CALM = (*KILLS, "two")  # kinds that the command itself, if it lives, does not end with an error of
 KILLED = -9
+BACK_SEC = 3600.0
 IMPORTED = (
     "harness.cli",
     "harness.reports.filling",
@@ -93,7 +97,8 @@ class Campaign:
             fault.marker.unlink(missing_ok=True)
             problems += _wrong_ending(later, self._command(folder, later))
             self.happened += fault.marker.exists()
-        again = self._command(folder, None)
+        problems += self._wrong_second(fault)
+        again = self._command(folder, None, back_sec=BACK_SEC if fault.kind == "back" else 0.0)
         if (again.status, again.err) != (0, "") or again.out != self.out:
             table = "the right" if again.out == self.out else "another"
             problems.append(f"the same command ended with {again} and {table} table")
@@ -103,7 +108,21 @@ class Campaign:
         """Every fault there is, or each so-and-so-manieth."""
         numbers = [(role, number) for role in ROLES for number in range(1, self.changes[role] + 1)]
         for role, number in numbers[every // 2 :: every]:
-            yield Fault(role, number, kind, self._root / "marker")
+            if kind != "two" or role == "parent":
+                yield Fault(role, number, kind, self._root / "marker", self._second)
+
+    def _second(self) -> None:
+        """The same command, at the same folder, while another is at it; ends its process."""
+        _run(self._arguments, self._root / "second.out", self._root / "second.err", lambda: None)
+
+    def _wrong_second(self, fault: Fault) -> Iterator[str]:
+        """A second command finds the first at work and says so, or did all of the work before the first began."""
+        if fault.kind != "two":
+            return
+        out, err = (self._root / f"second.{name}" for name in ("out", "err"))
+        refused = re.fullmatch(r"error: Another process is at work on [^\n]*\n", err.read_text())
+        if not (refused and not out.read_text()) and (out.read_text(), err.read_text()) != (self.out, ""):
+            yield f"the second command said {out.read_text()!r} and {err.read_text()!r}"
 
     @staticmethod
     def _is_finished(folder: Path) -> bool:
@@ -138,11 +157,12 @@ class Campaign:
         folder.mkdir()
         return folder
 
-    def _command(self, folder: Path, fault: Fault | None, log: Path | None = None) -> Ended:
+    def _command(self, folder: Path, fault: Fault | None, log: Path | None = None, back_sec: float = 0.0) -> Ended:
         """Runs the command in a process of its own; nothing of it is left afterwards."""
         out, err = self._root / "out", self._root / "err"
         child = os.fork()
         if not child:
+            _set_clock_back(back_sec)
             _become_command(self._arguments, folder, out, err, FaultyDisk(folder, fault, log))
         _, status = os.waitpid(child, 0)
         _wait_for_session(child)
@@ -151,17 +171,22 @@ class Campaign:
 
 def _become_command(arguments: list[str], folder: Path, out: Path, err: Path, disk: FaultyDisk) -> None:
     """The life of the forked process."""
+    os.setsid()
+    os.chdir(folder)
+    _run(arguments, out, err, disk.install)
+
+
+def _run(arguments: list[str], out: Path, err: Path, install: Callable[[], None]) -> None:
+    """Runs a command in this process, which ends with it."""
     from harness.cli import main
 
     status: Any = 99
     try:
-        os.setsid()
-        os.chdir(folder)
         for number, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         sys.argv = ["harness", *arguments]
-        disk.install()
+        install()
         main()
     except SystemExit as stop:
         status = stop.code or 0
@@ -169,6 +194,14 @@ def _become_command(arguments: list[str], folder: Path, out: Path, err: Path, di
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def _set_clock_back(seconds: float) -> None:
+    """Has the clock of this process, and of those it forks, tell an earlier time of day."""
+    if seconds:
+        now, parts = time.time, time.gmtime
+        time.time = lambda: now() - seconds
+        time.gmtime = lambda moment=None: parts(time.time() if moment is None else moment)
 
 
 def _wait_for_session(leader: int, patience_sec: float = 5.0) -> None:
@@ -191,26 +224,28 @@ def _later(first: Fault, times: int) -> Iterator[Fault]:
 
 
 def _wrong_ending(fault: Fault, ended: Ended) -> Iterator[str]:
-    expected = (
-        {KILLED} if fault.kind == "kill" and fault.role == "parent" else {0} if fault.kind == "kill" else {0, 1, 2}
-    )
-    if fault.kind == "kill" and not fault.marker.exists():
+    expected = {KILLED} if fault.kind in KILLS and fault.role == "parent" else {0} if fault.kind in CALM else {0, 1, 2}
+    if fault.kind in KILLS and not fault.marker.exists():
         expected = {0}  # it was done before the moment came
     if ended.status not in expected:
         yield f"the command ended with {ended}"
-    if fault.kind != "kill" and (ended.status != 0) != bool(re.fullmatch(r"error: [^\n]+\n", ended.err)):
+    if fault.kind not in CALM and (ended.status != 0) != bool(re.fullmatch(r"error: [^\n]+\n", ended.err)):
         yield f"not one sentence: {ended}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kind", default="kill", help="kill, full, or the name of an error such as EIO")
+    parser.add_argument("--kind", default="kill", help="kill, back, two, full, or the name of an error such as EIO")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--size", type=int, default=1)
     parser.add_argument("--times", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        campaign, wrong, suffered = Campaign(Path(root), options.size, options.times), 0, Counter[str]()
+        campaign, wrong, suffered = (
+            Campaign(Path(root), options.size, options.times),
+            0,
+            Counter(dict.fromkeys(ROLES, 0)),
+        )
         for fault in campaign.faults(options.kind, options.every):
             suffered[fault.role] += 1
             if problems := campaign.suffer(fault):

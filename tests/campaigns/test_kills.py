@@ -35,7 +35,13 @@ def test_refused_at_every_fifteenth_change_it_ends_so_too(kind: str) -> None:
     assert campaign("--kind", kind, "--every", "15") > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "every", "least"), [("back", "30", 5), ("two", "10", 4)])
+def test_with_the_clock_set_back_and_with_two_at_once_it_ends_so_too(kind: str, every: str, least: int) -> None:
+    assert campaign("--kind", kind, "--every", every) > least
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("kind", ["kill", "full", "EIO"])
+@pytest.mark.parametrize("kind", ["kill", "back", "full", "EIO"])
 def test_every_change_there_is(kind: str) -> None:
     assert campaign("--kind", kind) > 150
