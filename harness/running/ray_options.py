@@ -56,7 +56,8 @@ def check_ray(options: RayOptions) -> None:
     Raises:
       UsageError: in one sentence.
     """
-    if importlib.util.find_spec("ray") is None:
+    found = importlib.util.find_spec("ray")
+    if found is None or found.origin is None:  # the latter: a folder that happens to be called so
         raise UsageError("--launcher ray needs Ray: pip install 'visual-rl-harness[ray]'.")
     if options.address == "auto":
         return

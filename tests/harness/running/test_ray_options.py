@@ -6,6 +6,7 @@ import importlib.util
 import socket
 import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,11 @@ def test_slips_are_one_sentence(text: str | None, address: str | None, sentence:
 
 
 def test_a_machine_without_ray_and_an_address_without_it_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"needs Ray: pip install 'visual-rl-harness\[ray\]'"):
-        check_ray(RayOptions())
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    for absent in (None, ModuleSpec("ray", None, is_package=True)):  # the second: of a folder called `ray`
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, found=absent: found)
+        with pytest.raises(UsageError, match=r"needs Ray: pip install 'visual-rl-harness\[ray\]'"):
+            check_ray(RayOptions())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: ModuleSpec("ray", None, origin="ray/__init__.py"))
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
