@@ -143,7 +143,7 @@ def run_command(
     """
     from harness.running.campaign_planning import make_plans
 
-    asked = _asked(ctx)
+    asked = _asked(ctx, locals())  # not ctx.params, where some versions of Typer leave paths as text
     if show_config:
         _show_config(asked)
         return
@@ -359,11 +359,11 @@ def _check_picture(path: Path | None, suffixes: Sequence[str], option: str = "--
     check_target(path)
 
 
-def _asked(ctx: typer.Context) -> dict[str, Any]:
+def _asked(ctx: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `harness run` by name: those given, then the file's, then the defaults."""
     from harness.running.campaign_file import read_campaign
 
-    asked = dict(ctx.params)
+    asked = {name: values[name] for name in ctx.params}
     sources = {name: ctx.get_parameter_source(name) for name in asked}
     given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
     if asked["config"] is not None:
