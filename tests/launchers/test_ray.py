@@ -54,6 +54,7 @@ def ray() -> Iterator[Ray]:
         pytest.skip("needs Ray: pip install 'visual-rl-harness[ray]'")
     from ray.cluster_utils import Cluster
 
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)  # Ray notes its address there and wants it to exist
     folder = tempfile.mkdtemp(prefix="ray")  # a short path, for the sockets
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with pytest.MonkeyPatch.context() as patch:
