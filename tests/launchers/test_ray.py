@@ -70,10 +70,11 @@ def ray() -> Iterator[Ray]:
 
 @pytest.mark.slow
 def test_a_node_killed_in_mid_run_changes_no_byte(ray: Ray, tmp_path: Path) -> None:
-    local = ray.run(tmp_path / "local", *CAMPAIGN)
+    slow = (*CAMPAIGN, "--set", "delay_sec=0.02")  # so that the node dies while jobs are on it
+    local = ray.run(tmp_path / "local", *slow)
     assert local.returncode == 0, local.stderr
     node = ray.cluster.add_node(num_cpus=1)
-    process = ray.start(tmp_path / "remote", *CAMPAIGN, *ray.options)
+    process = ray.start(tmp_path / "remote", *slow, *ray.options)
     wait_for(tmp_path / "remote", "*/train/*/checkpoints/*")
     ray.cluster.remove_node(node, allow_graceful=False)
     out, errors = process.communicate(timeout=400)
