@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from harness import agent
 from harness.agent import AgentSpec, Sizes
-from harness.baselines.nn import shapes
+from harness.baselines.nn import budget, shapes
 
 
 class ReplayConfig(agent.Config):
@@ -42,7 +42,7 @@ class ReplayConfig(agent.Config):
             )
         if -(-episode_frames // action_repeat) < self.n_step:
             return f"an episode has fewer steps than its n_step of {self.n_step}"
-        return None
+        return budget.batch_problem(self.batch_size, self.replay_capacity, -(-train_frames // action_repeat))
 
     @model_validator(mode="after")
     def _check(self) -> ReplayConfig:

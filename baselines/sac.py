@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from harness import agent
 from harness.agent import AgentSpec, Sizes
-from harness.baselines.nn import shapes
+from harness.baselines.nn import budget, shapes
 
 DMCGB = "nicklashansen/dmcontrol-generalization-benchmark@ff9c0aa"
 
@@ -45,12 +45,9 @@ class HeadsConfig(agent.Config):
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """Nothing is updated before the random actions are over."""
         num_steps = math.ceil(train_frames / action_repeat)
-        capacity = num_steps if self.replay_capacity is None else self.replay_capacity
         if num_steps <= self.num_exploration_steps:
             return f"its first update comes after {self.num_exploration_steps} steps of random actions"
-        if self.batch_size > capacity:
-            return f"its batch_size of {self.batch_size} is more than its replay of {capacity} steps ever holds"
-        return None
+        return budget.batch_problem(self.batch_size, self.replay_capacity, num_steps)
 
     @model_validator(mode="after")
     def _check_heads(self) -> HeadsConfig:

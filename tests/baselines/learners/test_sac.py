@@ -252,6 +252,8 @@ def test_a_budget_without_an_update_is_named() -> None:
     assert wide.training_problem(8_000, 1_000, 2) == (
         "its batch_size of 5000 is more than its replay of 4000 steps ever holds"
     )
+    roomy = sac.Config(batch_size=5_000, replay_capacity=10**14)
+    assert roomy.training_problem(8_000, 1_000, 2) == wide.training_problem(8_000, 1_000, 2)
 
 
 def test_a_float32_update_is_close_to_one_in_float64() -> None:
