@@ -35,7 +35,7 @@ AGENT = AgentSpec(
     config=Config,
     image_size=sac.CROPPED_FROM,
     published_names=("CURL",),
-    preset_settings=sac.PRESETS,
+    preset_settings=sac.CROPPED_PRESETS,
     tensors=sac.tensors,
     training_bytes=training_bytes,
 )

@@ -27,7 +27,7 @@ AGENT = AgentSpec(
     source=f"Kostrikov et al. 2020; {sac.DMCGB}",
     config=Config,
     published_names=("DrQ",),
-    preset_settings=sac.PRESETS,
+    preset_settings=sac.SHIFTED_PRESETS,
     tensors=sac.tensors,
     training_bytes=sac.training_bytes,
 )

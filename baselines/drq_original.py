@@ -32,7 +32,7 @@ AGENT = AgentSpec(
     description="The authors' own DrQ: SAC on 4 convolutions, averaged over two random shifts (K = M = 2).",
     source="Kostrikov et al. 2020; denisyarats/drq@dd040f1",
     config=Config,
-    preset_settings=sac.PRESETS,
+    preset_settings=sac.SHIFTED_PRESETS,
     tensors=sac.tensors,
     training_bytes=sac.training_bytes,
 )

@@ -53,7 +53,7 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {**sac.QUICK, "auxiliary_learning_rate": 1e-5, "adaptation_batch_size": 2},
-    "laptop": sac.LAPTOP,
+    "laptop": sac.CROPPED_LAPTOP,
 }
 
 AGENT = AgentSpec(

@@ -23,7 +23,7 @@ AGENT = AgentSpec(
     config=Config,
     image_size=sac.CROPPED_FROM,
     published_names=("RAD",),
-    preset_settings=sac.PRESETS,
+    preset_settings=sac.CROPPED_PRESETS,
     tensors=sac.tensors,
     training_bytes=sac.training_bytes,
 )

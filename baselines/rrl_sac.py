@@ -50,5 +50,5 @@ AGENT = AgentSpec(
     config=Config,
     image_size=256,
     published_names=("RRL-SAC",),
-    preset_settings=sac.PRESETS,
+    preset_settings={"quick": sac.QUICK, "laptop": sac.LAPTOP_HEADS},
 )

@@ -55,7 +55,7 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {**sac.QUICK, "auxiliary_learning_rate": 1e-5},
-    "laptop": sac.LAPTOP,
+    "laptop": sac.SHIFTED_PRESETS["laptop"],
     "paper": {"overlay_images": "places365"},
 }
 

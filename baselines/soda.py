@@ -40,7 +40,7 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {**sac.QUICK, "auxiliary_learning_rate": 1e-5, "auxiliary_batch_size": 16},
-    "laptop": {**sac.LAPTOP, "auxiliary_batch_size": 128},
+    "laptop": {**sac.CROPPED_LAPTOP, "auxiliary_batch_size": 128},
     "paper": {"overlay_images": "places365"},
 }
 

@@ -27,7 +27,7 @@ AGENT = AgentSpec(
     source=f"Hansen et al. 2021; {sac.DMCGB}",
     config=Config,
     published_names=("SVEA (conv)",),
-    preset_settings=sac.PRESETS,
+    preset_settings=sac.SHIFTED_PRESETS,
     tensors=sac.tensors,
     training_bytes=sac.training_bytes,
 )

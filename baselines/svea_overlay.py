@@ -55,7 +55,7 @@ def _heads(config: Config, sizes: Sizes) -> tuple[int, int, int, int]:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {**drqv2.QUICK, "batch_size": 8},
-    "laptop": {**drqv2.LAPTOP, "update_every_steps": 4},
+    "laptop": {**drqv2.LAPTOP, "num_layers": 4, "update_every_steps": 4},
     "paper": {"overlay_images": "places365"},
 }
 

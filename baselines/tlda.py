@@ -32,6 +32,7 @@ class Config(drq.Config):
 
 # 144 more pictures for every one of a batch: fewer updates than the family's quick ones.
 QUICK = {**sac.QUICK, "batch_size": 4, "num_catch_up_updates": 2, "update_every_steps": 50}
+LAPTOP = {**sac.SHIFTED_PRESETS["laptop"], "batch_size": 16, "update_every_steps": 4}
 
 AGENT = AgentSpec(
     name="tlda",
@@ -41,7 +42,7 @@ AGENT = AgentSpec(
     source="Yuan et al. 2022; gemcollector/TLDA@a34172b",
     config=Config,
     published_names=("TLDA",),
-    preset_settings={**sac.PRESETS, "quick": QUICK},
+    preset_settings={"quick": QUICK, "laptop": LAPTOP},
     tensors=sac.tensors,
     training_bytes=sac.training_bytes,
 )
