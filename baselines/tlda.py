@@ -36,7 +36,7 @@ LAPTOP = {**sac.SHIFTED_PRESETS["laptop"], "batch_size": 16, "update_every_steps
 
 AGENT = AgentSpec(
     name="tlda",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.tlda:make",
     description="DrQ whose critic also learns from random convolutions of what its policy does not look at.",
     source="Yuan et al. 2022; gemcollector/TLDA@a34172b",

@@ -12,7 +12,8 @@ from torch import Tensor
 from harness.agent import AgentContext
 from harness.baselines.learners.sac import SAC, Draws
 from harness.baselines.nn.augment import random_convolution
-from harness.baselines.nn.importance import above_mean, blur_matrix, importance, spot_masks
+from harness.baselines.nn.cnn import PixelEncoder
+from harness.baselines.nn.importance import above_mean, blur_matrix, cut_out, importance, spot_masks
 from harness.baselines.nn.replay import Batch
 from harness.baselines.tlda import AGENT, Config
 
@@ -31,12 +32,14 @@ class TLDA(SAC):
     """
 
     config: Config
+    encoder: PixelEncoder
 
     def make_auxiliary(self) -> None:
         config, size = self.config, self.config.crop_size or self.pixel_shape[1]
         masks = spot_masks(size, config.mask_spacing, config.mask_sigma)
         blur = blur_matrix(size, config.blur_kernel, config.blur_sigma)
-        self._masks, self._blur = (torch.from_numpy(a).to(self.device, self.dtype) for a in (masks, blur))
+        self._spots = [cut_out(mask) for mask in torch.from_numpy(masks).to(self.device, self.dtype)]
+        self._blur = torch.from_numpy(blur).to(self.device, self.dtype)
 
     def critic_views(self, clean: Tensor, batch: Batch, draws: Any) -> Sequence[Tensor]:
         return [clean, torch.where(self.matters(clean), clean, random_convolution(clean, draws.kernel))]
@@ -55,11 +58,9 @@ class TLDA(SAC):
     def matters(self, clean: Tensor) -> Tensor:
         """Where the policy's raw output depends on a picture more than on average: bool (N, 1, H, W)."""
         blurred = self._blur @ clean @ self._blur.T
-        scores = importance(self._raw_policy, clean, blurred, self._masks, self.config.max_pictures)
+        spots, num = self._spots, self.config.max_pictures
+        scores = importance(self.encoder, self.actor.raw, clean, blurred, spots, num)
         return above_mean(scores, clean.shape[-1])
-
-    def _raw_policy(self, pixels: Tensor) -> Tensor:
-        return self.actor.raw(self.encoder(pixels))
 
 
 def make(context: AgentContext, config: Config) -> TLDA:

@@ -6,13 +6,18 @@ Atari Agents", 2018.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.baselines.nn.cnn import PixelEncoder
+from harness.baselines.nn.windows import Span, Window, WindowedEncoder
+
+Head = Callable[[Tensor], Tensor]
 TRUNCATE = 4.0  # standard deviations at which a mask's Gaussian ends
 
 
@@ -60,26 +65,44 @@ def blur_matrix(size: int, kernel: int, sigma: float) -> np.ndarray:
     return weights / np.exp(-0.5 * (reach / sigma) ** 2).sum()
 
 
+class Spot(NamedTuple):
+    """One soft spot, without the zeros around it."""
+
+    window: Window
+    weights: Tensor  # (h, w), 0..1
+
+
+def cut_out(mask: Tensor) -> Spot:
+    """The spot that a mask (H, W) has."""
+    rows, columns = (mask.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+    window = Window(Span(rows[0], rows[-1] + 1), Span(columns[0], columns[-1] + 1))
+    return Spot(window, window.of(mask).contiguous())
+
+
 def importance(
-    policy: Callable[[Tensor], Tensor], pixels: Tensor, blurred: Tensor, masks: Tensor, max_pictures: int
+    encoder: PixelEncoder, head: Head, pixels: Tensor, blurred: Tensor, spots: Sequence[Spot], max_pictures: int
 ) -> Tensor:
     """Half the squared change of a policy's output when each spot in turn is blurred.
 
     Args:
-      policy: pictures (B, C, H, W) to outputs (B, D).
-      pixels, blurred: (N, C, H, W).
-      masks: (M, H, W), how much of the blurred picture is shown.
-      max_pictures: that the policy is shown at once, at least; what it gives does not depend on that.
+      encoder: pictures to representations (B, R), what the spot does not move computed once for all spots.
+      head: representations to the policy's outputs (B, D).
+      pixels, blurred: (N, C, H, W); of the blurred ones as much is shown as the spot's weights say.
+      max_pictures: that the policy is shown at once; what it gives does not depend on that.
     Returns:
-      (N, M).
+      (N, number of spots).
     """
-    clear, change = policy(pixels), blurred - pixels
-    scores = []
-    for some in masks.split(max(1, max_pictures // len(pixels))):
-        shown = torch.addcmul(pixels[:, None], change[:, None], some[None, :, None]).flatten(0, 1)
-        outputs = policy(shown.contiguous(memory_format=torch.channels_last)).unflatten(0, (len(pixels), -1))
-        scores.append(0.5 * (outputs - clear[:, None]).square().sum(-1))
-    return torch.cat(scores, 1)
+    parts = zip(pixels.split(max_pictures), (blurred - pixels).split(max_pictures), strict=True)
+    return torch.cat([_scores(encoder, head, some, change, spots) for some, change in parts])
+
+
+def _scores(encoder: PixelEncoder, head: Head, pixels: Tensor, change: Tensor, spots: Sequence[Spot]) -> Tensor:
+    known = WindowedEncoder(encoder, pixels)
+    clear, scores = head(known.representation), []
+    for window, weights in spots:
+        shown = torch.addcmul(window.of(pixels), window.of(change), weights)
+        scores.append(0.5 * (head(known.replaced(window, shown)) - clear).square().sum(-1))
+    return torch.stack(scores, 1)
 
 
 def above_mean(scores: Tensor, size: int) -> Tensor:

@@ -63,11 +63,17 @@ def small_backbone(width: int = 8, layer: int = 2) -> ResNet18:
     return network
 
 
-def random_batch(num: int, context: AgentContext, dtype: torch.dtype = torch.float64, seed: int = 0) -> Batch:
-    """A batch of noise."""
+def random_batch(
+    num: int,
+    context: AgentContext,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+    values: tuple[int, int] = (0, 255),
+) -> Batch:
+    """A batch of noise, its pixels from the first of `values` to the last."""
     rng = np.random.default_rng(seed)
     shape = (num, *context.observation_space.shape)
-    pixels = torch.from_numpy(rng.integers(0, 256, (2, *shape), dtype=np.uint8))
+    pixels = torch.from_numpy(rng.integers(*values, (2, *shape), dtype=np.uint8, endpoint=True))
     actions = torch.from_numpy(rng.uniform(-1, 1, (num, *context.action_space.shape))).to(dtype)
     rewards = torch.from_numpy(rng.uniform(0, 3, (num, 1))).to(dtype)
     discounts = torch.full((num, 1), 0.970299, dtype=dtype)
