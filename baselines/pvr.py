@@ -111,6 +111,8 @@ def training_bytes(config: Config, sizes: Sizes) -> int:
     return 4 * trained + critic + batch
 
 
+LAPTOP = {key: value for key, value in drqv2.LAPTOP.items() if key != "shift_pad"}
+
 AGENT = AgentSpec(
     name="pvr",
     version=1,
@@ -119,7 +121,7 @@ AGENT = AgentSpec(
     source="Williams and Polydoros 2024 (no code published); facebookresearch/drqv2@c0c650b, XuGW-Kevin/DrM@317116a",
     config=Config,
     task_settings=drqv2.TASK_SETTINGS,
-    preset_settings={"quick": drqv2.QUICK, "laptop": drqv2.LAPTOP},
+    preset_settings={"quick": drqv2.QUICK, "laptop": LAPTOP},
     tensors=tensors,
     training_bytes=training_bytes,
 )
