@@ -89,6 +89,12 @@ def successes(rng: np.random.Generator, case: Case, drop: float) -> Evidence:
     return _evidence(case, *sides)
 
 
+def unpaired_successes(rng: np.random.Generator, case: Case, drop: float) -> Evidence:
+    """Successes of other trainings on the one side than on the other."""
+    found = successes(rng, case, drop)
+    return _evidence(case, list(found.baseline), list(found.candidate), is_paired=False)
+
+
 def _worths(rng: np.random.Generator, case: Case) -> tuple[Floats, Floats]:
     spread = float(np.sqrt(case.spread.between or 0.0))
     before = rng.normal(MEAN, spread, case.size.seeds)
@@ -125,7 +131,9 @@ CASES = (
     Case("return, 3 seeds", "seeds", *_returns(3, 10), normal_returns),
     Case("return, 5 seeds", "seeds", *_returns(5, 10), normal_returns),
     Case("return, 10 seeds", "seeds", *_returns(10, 10), normal_returns),
-    Case("return, other seeds", "seeds", *_returns(5, 10), unpaired_returns),
+    Case("return, other seeds", "seeds", Size(5, 10, False), _returns(5, 10)[1], unpaired_returns),
+    Case("return, 3 other seeds", "seeds", Size(3, 10, False), _returns(3, 10)[1], unpaired_returns),
+    Case("success, other seeds", "seeds", Size(5, 10, False), _rates(5, 10, 0.7, 0.1)[1], unpaired_successes),
     Case("return, 5 seeds, 6 tasks", "seeds", *_returns(5, 10), normal_returns, 6),
     Case("return, skewed", "seeds", *_returns(5, 10), skewed_returns),
     Case("success about 0.7", "seeds", *_rates(5, 10, 0.7, 0.1), successes),

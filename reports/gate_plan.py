@@ -63,7 +63,9 @@ def plan(baseline: pd.DataFrame, question: Question, episodes: Sequence[int], se
             sizes += [("episodes", Size(own.seeds, n)) for n in episodes or [f * own.episodes for f in FACTORS]]
         if question.noise != "episodes" and own.seeds > 1:
             per_seed = episodes or [own.episodes]
-            sizes += [("seeds", Size(m, n)) for m in seeds or [f * own.seeds for f in FACTORS] for n in per_seed]
+            for same in (True, False):
+                several = seeds or [f * own.seeds for f in FACTORS]
+                sizes += [("seeds", Size(m, n, same)) for m in several for n in per_seed]
         found += [_line(label, spread, noise, size, margin, question.alpha, len(tables)) for noise, size in sizes]
     return found
 
@@ -96,10 +98,21 @@ def plan_table(lines: Sequence[PlanLine]) -> tuple[tuple[str, ...], list[tuple[s
     body = [(line.name, *_cells(line)) for line in lines]
     if len({line.name for line in lines}) > 1:
         for (noise, size), chance in whole_passes(lines).items():
-            body.append(("all", noise, str(size.seeds), str(size.episodes), "", "", f"{chance:.0%}"))
+            body.append(("all", _chance_in(noise, size), str(size.seeds), str(size.episodes), "", "", f"{chance:.0%}"))
     return header, body
+
+
+def _chance_in(noise: Noise, size: Size) -> str:
+    return noise if size.same_seeds else f"{noise}, others"
 
 
 def _cells(line: PlanLine) -> tuple[str, ...]:
     drop = "none" if line.drop is None or not math.isfinite(line.drop) else f"{line.drop:.3g}"
-    return (line.noise, str(line.size.seeds), str(line.size.episodes), f"{line.margin:.3g}", drop, f"{line.passes:.0%}")
+    return (
+        _chance_in(line.noise, line.size),
+        str(line.size.seeds),
+        str(line.size.episodes),
+        f"{line.margin:.3g}",
+        drop,
+        f"{line.passes:.0%}",
+    )

@@ -25,6 +25,9 @@ _FAR = 30.0  # noncentrality from which the normal distribution does
 _NUM_HALVINGS = 40
 
 
+Freedoms = Callable[[Floats, int], Floats]
+
+
 @dataclass(frozen=True)
 class Spread:
     """How the outcomes of one line vary.
@@ -44,10 +47,17 @@ class Spread:
 
 @dataclass(frozen=True)
 class Size:
-    """Of an evaluation on each side: policies, and the episodes of each."""
+    """Of an evaluation on each side.
+
+    Attributes:
+      seeds: policies.
+      episodes: of each policy.
+      same_seeds: whether trainings of equal seeds are compared in pairs; with others the gate takes Welch's test.
+    """
 
     seeds: int
     episodes: int
+    same_seeds: bool = True
 
 
 def spread_of(side: Sequence[Floats]) -> Spread:
@@ -85,7 +95,10 @@ def verdict_chance(
         return 0.0
     away = drop - margin if worse else margin - drop
     if error > 0.0 and noise == "episodes" and size.seeds > 1 and size.episodes > 1:
-        return _drawn(spread, size, away, level)
+        true = 2 * np.resize(np.array(spread.within), size.seeds) / size.episodes / size.seeds**2
+        return _drawn(true, size.episodes - 1, away, level, _welch)
+    if error > 0.0 and noise == "seeds" and not size.same_seeds:
+        return _drawn(np.full(2, error**2 / 2), size.seeds - 1, away, level, _satterthwaite)
     if error == 0.0:
         return float(away > 0 and 0.5 ** _units(size, noise) <= level)
     return _beyond(student.t_quantile(1 - level, freedom), freedom, away / error)
@@ -156,21 +169,42 @@ def _error(spread: Spread, size: Size, noise: Noise) -> tuple[float, float]:
     return float(np.sqrt(total)), total**2 / shares if shares > 0 else size.seeds * (size.episodes - 1)
 
 
-def _drawn(spread: Spread, size: Size, away: float, level: float) -> float:
-    """The share of draws in which several policies' episodes show a difference that far from the border.
+def _drawn(true: Floats, freedom: int, away: float, level: float, freedoms: Freedoms) -> float:
+    """The share of draws in which a difference is shown that is so far from the border.
 
-    Their degrees of freedom are estimated with their variances, so no noncentral t gives it.
+    Its degrees of freedom are estimated with its variance, so no noncentral t gives it.
+
+    Args:
+      true: variances of what the difference's estimate is the sum of, (K,): of policies, or of the two sides.
+      freedom: of the estimate of each.
+      away: of the true difference from the border.
+      level: of the test.
+      freedoms: how the sum's are estimated.
     """
+    rng = np.random.default_rng(0)  # the same draws for every drop, so that the chance rises with it
+    found = true * rng.chisquare(freedom, (NUM_DRAWS, len(true))) / freedom
+    total, estimate = found.sum(axis=1), rng.normal(away, np.sqrt(true.sum()), NUM_DRAWS)
+    return float(np.mean(estimate >= _quantiles(level, freedoms(found, freedom)) * np.sqrt(total)))
+
+
+def _satterthwaite(found: Floats, freedom: int) -> Floats:
+    """Degrees of freedom of sums of two sides' variances, as `gate_test` has them: (N, 2) to (N,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedoms = found.sum(axis=1) ** 2 / (found**2 / freedom).sum(axis=1)
+    return np.nan_to_num(freedoms, nan=found.shape[1] * freedom)
+
+
+def _welch(found: Floats, freedom: int) -> Floats:
+    """The same of several policies' variances: (N, K) to (N,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedoms = found.sum(axis=1) ** 2 / (found**2 / (freedom + 2)).sum(axis=1) - 2
+    return np.clip(np.nan_to_num(freedoms, nan=freedom), freedom, found.shape[1] * freedom)
+
+
+def _quantiles(level: float, freedom: Floats | float) -> Floats:
     from scipy.special import stdtrit
 
-    rng = np.random.default_rng(0)  # the same draws for every drop, so that the chance rises with it
-    true = 2 * np.resize(np.array(spread.within), size.seeds) / size.episodes / size.seeds**2
-    freedom = size.episodes - 1
-    found = true * rng.chisquare(freedom, (NUM_DRAWS, size.seeds)) / freedom
-    total, estimate = found.sum(axis=1), rng.normal(away, np.sqrt(true.sum()), NUM_DRAWS)
-    welch = total**2 / (found**2 / (freedom + 2)).sum(axis=1) - 2  # as `gate_test` has them
-    quantile = stdtrit(np.clip(welch, freedom, size.seeds * freedom), 1 - level)
-    return float(np.mean(estimate >= quantile * np.sqrt(total)))
+    return np.asarray(stdtrit(freedom, 1 - level))
 
 
 def _beyond(quantile: float, freedom: float, away: float) -> float:
@@ -205,14 +239,12 @@ def _counted(spread: Spread, size: Size, noise: Noise, margin: float, drop: floa
     distance, give = estimate + margin, 0.5 / num
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (distance + give) / error if worse else (distance - give) / error
-    beyond = (
-        ratio <= -student.t_quantile(1 - level, freedom) if worse else ratio >= student.t_quantile(1 - level, freedom)
-    )
+    beyond = ratio <= -_quantiles(level, freedom) if worse else ratio >= _quantiles(level, freedom)
     signs = (distance < 0 if worse else distance > 0) & (0.5 ** _units(size, noise) <= level)
     return float(np.mean(np.where(error > 0, beyond, signs)))
 
 
-Draws = tuple[Floats, Floats, float]  # differences, their variances, degrees of freedom
+Draws = tuple[Floats, Floats, Floats | float]  # differences, their variances, degrees of freedom
 
 
 def _episode_draws(rng: np.random.Generator, before: float, after: float, _: Spread, size: Size) -> Draws | None:
@@ -235,7 +267,10 @@ def _seed_draws(rng: np.random.Generator, before: float, after: float, spread: S
         rng.binomial(size.episodes, _rates(rng, rate, spread.between or 0.0, size.seeds)) for rate in (after, before)
     ]
     found = (sides[0] - sides[1]) / size.episodes
-    return found.mean(axis=1), found.var(axis=1, ddof=1) / size.seeds, size.seeds - 1
+    if size.same_seeds:
+        return found.mean(axis=1), found.var(axis=1, ddof=1) / size.seeds, size.seeds - 1
+    each = np.stack([side.var(axis=1, ddof=1) for side in sides], axis=1) / size.episodes**2 / size.seeds
+    return found.mean(axis=1), each.sum(axis=1), _satterthwaite(each, size.seeds - 1)
 
 
 def _rates(rng: np.random.Generator, rate: float, between: float, num_seeds: int) -> Floats | NDArray[np.float64]:

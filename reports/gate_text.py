@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from harness.reports.escaping import in_markdown
 from harness.reports.gate import Gate, GateLine
 from harness.reports.gate_plan import PlanLine, plan_table, whole_passes
+from harness.reports.gate_power import Size
 from harness.reports.gate_test import Verdict
 from harness.results.text import escaped, json_escaped
 
@@ -40,10 +41,7 @@ def show_plan(lines: Sequence[PlanLine], fmt: str) -> str:
     """The plan in one of `PLAN_FORMATS`."""
     header, body = plan_table(lines)
     if fmt == "json":
-        whole = [
-            {"noise": n, "seeds": s.seeds, "episodes": s.episodes, "unchanged_passes": p}
-            for (n, s), p in whole_passes(lines).items()
-        ]
+        whole = [{"noise": n, **_size_values(s), "unchanged_passes": p} for (n, s), p in whole_passes(lines).items()]
         return _as_json({"format_version": JSON_VERSION, "lines": [_plan_values(line) for line in lines], "all": whole})
     return _markdown_grid(header, body, in_markdown) if fmt == "markdown" else _grid(header, body)
 
@@ -117,12 +115,15 @@ def _as_json(values: Any) -> str:
     return json_escaped(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def _size_values(size: Size) -> dict[str, int | bool]:
+    return {"seeds": size.seeds, "episodes": size.episodes, "same_seeds": size.same_seeds}
+
+
 def _plan_values(line: PlanLine) -> dict[str, Any]:
     return {
         "name": line.name,
         "noise": line.noise,
-        "seeds": line.size.seeds,
-        "episodes": line.size.episodes,
+        **_size_values(line.size),
         "margin": line.margin,
         "drop_seen": line.drop,
         "unchanged_passes": line.passes,

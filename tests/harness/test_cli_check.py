@@ -110,6 +110,11 @@ def test_the_plan_says_what_a_gate_would_see(harness: Harness, tmp_path: Path) -
     few, many = (line for line in found["lines"] if line["noise"] == "episodes" and line["name"] == "walker_walk")
     assert few["drop_seen"] > many["drop_seen"] > few["margin"]
     assert few["unchanged_passes"] <= many["unchanged_passes"]
+    assert " ".join(lines[-1]).startswith("all seeds, others 40 5")
+    several = [line for line in found["lines"] if (line["noise"], line["seeds"], line["episodes"]) == ("seeds", 4, 5)]
+    same, others = (line for line in several if line["name"] == "walker_walk")
+    assert (same["same_seeds"], others["same_seeds"]) == (True, False)
+    assert others["drop_seen"] < same["drop_seen"]
 
 
 def test_a_run_that_is_not_finished_is_no_candidate(harness: Harness, tmp_path: Path) -> None:
