@@ -42,6 +42,21 @@ def test_the_image_is_made_by_scripts_that_are_there() -> None:
     assert "requirements.lock" in text
 
 
+@pytest.mark.parametrize(("index", "asked"), [("https://example.org/cu126", True), ("", False)])
+def test_the_build_argument_says_where_torch_comes_from(index: str, asked: bool, tmp_path: Path) -> None:
+    python, told = tmp_path / "python", tmp_path / "told"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')  # of pip only what it is asked
+    python.chmod(0o755)
+    script = (ROOT / "Dockerfile").read_text().partition("RUN sh /install.sh ")[2].splitlines()[0]
+    values = {"python": python, "/wheels": tmp_path, "/requirements.lock": LOCK, '"$TORCH_INDEX"': index}
+    steps = ["sh", ROOT / "docker" / "install.sh", *(values[word] for word in script.split())]
+    subprocess.run(steps, check=True)
+    install, run = told.read_text().splitlines()
+    assert (f"--extra-index-url {index}" in install) == asked
+    assert f"--constraint {LOCK}" in install
+    assert run == "-m harness --help"
+
+
 @pytest.mark.exhaustive
 def test_the_images_steps_leave_a_harness_that_runs(tmp_path: Path) -> None:
     """Needs a package index, and takes minutes; what Docker adds, the base image and the GL, is not tried."""

@@ -93,15 +93,26 @@ def test_the_wheel_holds_all_of_the_package_and_takes_one_name(wheel: Path) -> N
     assert sum(name.startswith("harness/results/published/") and name.endswith(".csv") for name in names) > 10
 
 
-def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive of this checkout, unpacked."""
+    folder = tmp_path_factory.mktemp("source")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
-        archive.extractall(tmp_path, filter="data")
-    source = next(path for path in tmp_path.iterdir() if path.is_dir())
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return next(path for path in folder.iterdir() if path.is_dir())
+
+
+def test_the_source_archive_holds_what_git_does_and_builds_the_same_wheel(
+    wheel: Path, source: Path, tmp_path: Path
+) -> None:
+    held = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    git = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]  # neither runs nor third-party files
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert held == {*listed, "PKG-INFO"}
     pip("wheel", "--no-build-isolation", "--wheel-dir", tmp_path, source)
-    again = next(tmp_path.glob("*.whl"))
-    assert contents(again) == contents(wheel)
+    assert contents(next(tmp_path.glob("*.whl"))) == contents(wheel)
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -132,6 +143,15 @@ def test_ids_are_registered_by_the_import(environments: dict[str, Path], kind: s
     code = f"import {first}, {second}; print('harness/video_hard-walker_walk-v2' in gymnasium.registry)"
     done = call([environments[kind], "-c", code], tmp_path)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_suites_are_listed_from_any_folder(environments: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    lay(tmp_path, MINE | REAL_ONES_ELSEWHERE)
+    done = call([environments[kind].with_name("harness"), "list", "suites"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {path.stem for path in (ROOT / "suites").glob("*.py") if path.stem != "__init__"}
+    assert {name for name in names if name in done.stdout} == names
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,8 @@ import re
 import socket
 from dataclasses import dataclass
 
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError
+from harness.running.pairs import parse_pairs
 
 NAMES = ("cpus", "gpus")
 ANSWER_SEC = 2.0  # to open a line to the cluster's address
@@ -35,16 +36,7 @@ def parse_ray(text: str | None, address: str | None) -> RayOptions:
     Raises:
       UsageError: in one sentence.
     """
-    values: dict[str, str] = {}
-    for pair in text.split(",") if text else ():
-        name, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals or not value:
-            raise UsageError(f"--ray takes key=value,key=value, not '{pair}'.")
-        if name not in NAMES:
-            raise unknown("option of --ray", name, NAMES)
-        if name in values:
-            raise UsageError(f"--ray {name} is given twice.")
-        values[name] = value
+    values = parse_pairs("--ray", text, NAMES)
     cpus = _cpus(values["cpus"]) if "cpus" in values else None
     gpus = _gpus(values["gpus"]) if "gpus" in values else 0.0
     return RayOptions(_address(address or os.environ.get("RAY_ADDRESS") or "auto"), cpus, gpus)

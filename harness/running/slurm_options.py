@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import UsageError, unknown
+from harness.running.pairs import parse_pairs
 
 TEXTS = {"partition": "slurm_partition", "account": "slurm_account", "qos": "slurm_qos", "mem": "slurm_mem"}
 NUMBERS = {"gpus": "slurm_gpus_per_node", "cpus": "slurm_cpus_per_task", "jobs": "slurm_array_parallelism"}
@@ -42,16 +43,7 @@ def parse_slurm(text: str | None) -> SlurmOptions:
     Raises:
       UsageError: in one sentence.
     """
-    values: dict[str, str] = {}
-    for pair in (text or "").split(",") if text else ():
-        name, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals or not value:
-            raise UsageError(f"--slurm takes key=value,key=value, not '{pair}'.")
-        if name not in NAMES:
-            raise unknown("option of --slurm", name, NAMES)
-        if name in values:
-            raise UsageError(f"--slurm {name} is given twice.")
-        values[name] = value
+    values = parse_pairs("--slurm", text, NAMES)
     parameters: dict[str, Any] = {TEXTS[name]: values[name] for name in TEXTS if name in values}
     parameters |= {NUMBERS[name]: _number(name, values[name]) for name in NUMBERS if name in values}
     if "constraint" in values:
