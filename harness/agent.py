@@ -250,7 +250,7 @@ class AgentContext:
     action_repeat: int
     train_frames: int  # the whole training budget, 0 when only evaluated
     seed: int
-    device: str  # "cpu" or "cuda"
+    device: str  # "cpu", "cuda" (CUDA's first card) or "cuda:1", as torch names them
     assets: AssetStore
     evaluation_only: bool = (
         False  # `load_policy` follows and nothing is learned: no weights, optimisers or memory needed

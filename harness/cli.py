@@ -83,7 +83,7 @@ FramesOption = Annotated[int | None, typer.Option(help="Training budget per task
 EpisodesOption = Annotated[int | None, typer.Option(help="Evaluation episodes per task, setting and seed.")]
 WorkersOption = Annotated[int | None, typer.Option(help="Worker processes. Default: cores / threads.")]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of one training; part of the result.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, or one card: cuda:1.")]
 RunsOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 PauseOption = Annotated[
@@ -844,7 +844,7 @@ def verify_command(
     ] = None,
     suite: Annotated[str | None, typer.Option(help="package.module:ATTRIBUTE of a suite from outside.")] = None,
     agent: Annotated[str | None, typer.Option(help="package.module:ATTRIBUTE of an agent from outside.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, or one card: cuda:1.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: cores.")] = None,
     assets: AssetsOption = None,
     as_json: JsonOption = False,
@@ -1051,7 +1051,7 @@ def report_command(
     videos: Annotated[
         bool, typer.Option("--videos", help="Play the best, median and worst episode of each setting again, to show.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="With --videos: auto, cpu or cuda.")] = None,
+    device: Annotated[str | None, typer.Option(help="With --videos: auto, cpu, cuda or cuda:1.")] = None,
     workers: Annotated[int | None, typer.Option(help="With --videos: worker processes. Default: cores.")] = None,
     assets: AssetsOption = None,
     quiet: QuietOption = False,

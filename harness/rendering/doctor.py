@@ -24,6 +24,7 @@ from typing import Any, TextIO
 
 from harness.assets.listing import list_assets
 from harness.assets.store import AssetStore, cache_folder
+from harness.cards import DEVICE_VARIABLE, card_names, drawing_devices
 from harness.distribution import DISTRIBUTION
 from harness.errors import UsageError, WorkError
 from harness.results.text import escaped
@@ -111,6 +112,7 @@ def checks(drawing: Drawing | None = None) -> list[Check]:
         *check_versions(),
         check_setting(),
         *check_drawing(drawing, gpus),
+        check_device(drawing),
         *check_other_backends(drawing.backend),
         check_torch(gpus),
         check_folder("runs folder", Path("runs").absolute()),
@@ -261,6 +263,25 @@ def check_drawing(drawing: Drawing, gpus: list[str]) -> Iterator[Check]:
     if software and gpus:
         remedy = _gpu_remedy() or "Install the EGL of the GPU's driver; harness doctor should then name the GPU."
         yield Check("GPU drawing", False, f"the processor draws although there is {', '.join(gpus)}", remedy)
+
+
+def check_device(drawing: Drawing) -> Check:
+    """Which device draws, and whether it is the one that `MUJOCO_EGL_DEVICE_ID` asks for."""
+    name, asked, draws = "drawing device", os.environ.get(DEVICE_VARIABLE, ""), f"{drawing.renderer or 'nothing'} draws"
+    if drawing.backend != "egl":
+        return Check(name, None, f"{draws}; {DEVICE_VARIABLE} counts with egl only")
+    there = [told.described(card_names()) for told in drawing_devices()]
+    listed = ", ".join(f"{number}: {device}" for number, device in enumerate(there)) or "none that EGL names"
+    if not asked:
+        return Check(name, None, f"{draws}, none was asked for ({DEVICE_VARIABLE}=N; {listed})")
+    if not asked.isdecimal() or int(asked) >= len(there):
+        remedy = f"Unset {DEVICE_VARIABLE}, or give it one of these numbers."
+        return Check(name, False, f"{draws}; device {asked} was asked for, and there is {listed}", remedy)
+    wanted = drawing_devices()[int(asked)]
+    if not drawing.problem and wanted.is_drawn_by(drawing.renderer, card_names(), software=is_software):
+        return Check(name, True, f"{draws}, as asked: device {asked}, {there[int(asked)]}")
+    remedy = f"Unset {DEVICE_VARIABLE} or name another ({listed}), or install the EGL of the card's driver."
+    return Check(name, False, f"{draws}, and not what was asked for: device {asked}, {there[int(asked)]}", remedy)
 
 
 def check_other_backends(chosen: str) -> Iterator[Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.cards import kind_of
 from harness.results.rows import canonical_json, short_hash
 from harness.running import provenance
 from harness.running.cells import Cell
@@ -21,7 +22,7 @@ def training_facts(plan: RunPlan, task: TaskPlan, seed: int) -> dict[str, Any]:
         "agent": plan.agent.name,
         "agent_version": plan.agent.version,
         "assets": {asset.name: asset.identity for asset in found},
-        "compute": f"{plan.device}, threads {plan.threads}",
+        "compute": f"{kind_of(plan.device)}, threads {plan.threads}",
         "conditions": training_conditions(plan, task),
         "config": dict(task.config),
         "config_hash": task.config_hash,
@@ -41,7 +42,7 @@ def training_conditions(plan: RunPlan, task: TaskPlan) -> dict[str, Any]:
     return {
         "action_repeat": protocol.action_repeat[task.task],
         "code_revision": provenance.code_revision(),
-        "compute": f"{plan.device}, threads {plan.threads}",
+        "compute": f"{kind_of(plan.device)}, threads {plan.threads}",
         "config_hash": task.config_hash,
         "curve": [plan.preset.curve_every_frames, plan.preset.curve_episodes],
         "episode_frames": protocol.episode_frames,
@@ -94,4 +95,8 @@ def _compute(plan: RunPlan, trained_on: str) -> str:
     """Devices and threads that an action passed through."""
     if plan.handed is not None:
         return "policy from outside"  # whose threads and device are its own
-    return f"{trained_on}; evaluated on {plan.device}, threads {EVALUATION_THREADS}" if plan.agent.learns else "cpu"
+    return (
+        f"{trained_on}; evaluated on {kind_of(plan.device)}, threads {EVALUATION_THREADS}"
+        if plan.agent.learns
+        else "cpu"
+    )

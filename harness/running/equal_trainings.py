@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from harness.cards import kind_of, without_card
 from harness.errors import CheckpointError
 from harness.registry import load_suite, suite_names
 from harness.results.rows import short_hash
@@ -39,7 +40,7 @@ def training_key(plan: RunPlan, task: TaskPlan) -> str:
         "protocol": [protocol.action_repeat[task.task], protocol.frame_stack, protocol.image_size],
         "episode": [protocol.episode_frames, plan.suite.protocol.for_task(task.task).episode_frames],
         "assets": {name: plan.found[name].identity for name in needed},
-        "compute": [plan.device, plan.threads, plan.profile],
+        "compute": [kind_of(plan.device), plan.threads, plan.profile],
         "curve": [plan.preset.name, plan.preset.curve_every_frames, plan.preset.curve_episodes],
     }
     return short_hash(facts)
@@ -75,6 +76,7 @@ def _is_equal(record: PolicyRecord, plan: RunPlan, task: TaskPlan, seed: int) ->
         return False
     wanted = training_facts(plan, task, seed)
     found = record.model_dump(mode="json")
+    found["compute"] = without_card(found["compute"])  # which only who has trained can tell; its rows name it
     same = ("agent", "agent_version", "compute", "config", "config_hash", "preset", "task", "train_seed", "curve_seed")
     if any(found[name] != wanted[name] for name in same):
         return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.cards import with_card
 from harness.environment import PixelEnv
 from harness.errors import AgentError
 from harness.results.rows import Row, canonical_json
@@ -142,6 +143,7 @@ def _row(
         "first_pixels": result.first_pixels,
         "trajectory": result.trajectory,
         "gl_renderer": env.simulation.renderer_name(),
+        "compute": with_card(job.columns["compute"], job.world.device),
         "code_revision": provenance.code_revision(),  # this worker's: files may have been edited since the start
     }
     return Row(**{**job.columns, **measured})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cards import with_card
 from harness.environment import PixelEnv
 from harness.files import disk_errors
 from harness.registry import load_agent, load_suite
@@ -92,6 +93,7 @@ def train(job: TrainJob, report: Report) -> None:
             job.folder / "policy",
             {
                 **job.facts,
+                "compute": with_card(job.facts["compute"], world.device),
                 "assets": {**job.facts["assets"], **learned_from},
                 "conditions": conditions,
                 "trained_frames": counters.num_frames,

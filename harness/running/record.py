@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.cards import card_names
 from harness.errors import UsageError, WorkError
 from harness.files import write_json
 from harness.reading import read_json
@@ -127,6 +128,7 @@ class RunRecord:
             "code_revision": provenance.code_revision(),
             "code_commit": provenance.code_commit(),
             "machine": {"platform": platform.platform(), "cpu": provenance.cpu_name(), "cores": os.cpu_count()},
+            "cards": [] if plan.device == "cpu" else list(card_names()),
             **more,
         }
         write_json(self._path, value)

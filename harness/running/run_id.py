@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.agent import AgentSpec
 from harness.assets.found import FoundAsset
+from harness.cards import kind_of
 from harness.results.rows import short_hash
 from harness.running import provenance
 from harness.running.asset_lookup import agent_assets
@@ -27,7 +28,7 @@ def run_id(plan: RunPlan, own_assets: Sequence[str]) -> str:
         "protocol": [[_numbers(task.protocol), task.protocol.action_repeat[task.task]] for task in plan.tasks],
         "assets": {name: plan.found[name].identity for name in names},
         "policies": sorted([*key, source.digest] for key, source in plan.policies.items()),
-        "compute": [plan.device, plan.threads, plan.profile],
+        "compute": [kind_of(plan.device), plan.threads, plan.profile],
         "packages": provenance.package_versions(),
     }
     label = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{plan.suite.name}-{plan.agent.name}")

@@ -36,7 +36,7 @@ class ReplayOptions:
       sample_seed: which; one that the sender did not know.
       suite, agent: `package.module:ATTRIBUTE` where the submission names one from outside, as that is code to run.
       assets: folders with third-party files.
-      device: auto, cpu or cuda.
+      device: auto, cpu, cuda or cuda:1.
       workers: processes; None for one per core.
     """
 

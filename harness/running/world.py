@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.agent import AgentContext
+from harness.cards import draw_on
 from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
 from harness.registry import load_agent, load_suite
@@ -76,6 +77,7 @@ class World:
 
     def make_env(self, setting: str) -> PixelEnv:
         """The environment of this task in one of the suite's settings, as the agent observes it."""
+        draw_on(self.device)
         return make_env(
             self._suite(),
             self.plan.task,

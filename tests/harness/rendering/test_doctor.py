@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.assets.store import AssetStore
+from harness.cards import DrawingDevice
 from harness.rendering import doctor
 from harness.rendering.doctor import Check, Drawing
 
@@ -39,6 +40,50 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, **answer: Any) -> None:
 def only(found: Any) -> Check:
     (check,) = found
     return check
+
+
+class TestDevice:
+    """Which device draws, and which one was asked for; a machine whose EGL has the processor and a card."""
+
+    @pytest.fixture(autouse=True)
+    def machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "card_names", lambda: ("NVIDIA H200",))
+        there = (DrawingDevice(is_software=True), DrawingDevice(0))
+        monkeypatch.setattr(doctor, "drawing_devices", lambda: there)
+
+    @pytest.mark.parametrize(
+        ("asked", "renderer", "ok", "told"),
+        [
+            ("1", HARDWARE, True, f"{HARDWARE} draws, as asked: device 1, NVIDIA H200 (cuda:0)"),
+            ("0", SOFTWARE, True, f"{SOFTWARE} draws, as asked: device 0, the processor"),
+            (
+                *("1", SOFTWARE, False),
+                f"{SOFTWARE} draws, and not what was asked for: device 1, NVIDIA H200 (cuda:0)",
+            ),
+            ("0", HARDWARE, False, f"{HARDWARE} draws, and not what was asked for: device 0, the processor"),
+            ("1", "NVIDIA A100/PCIe/SSE2", False, "not what was asked for"),
+            ("2", SOFTWARE, False, "device 2 was asked for, and there is 0: the processor, 1: NVIDIA H200 (cuda:0)"),
+            ("card", SOFTWARE, False, "device card was asked for"),
+            ("", HARDWARE, None, f"{HARDWARE} draws, none was asked for (MUJOCO_EGL_DEVICE_ID=N; 0: the processor"),
+        ],
+    )
+    def test_it_is_the_one_asked_for(
+        self, asked: str, renderer: str, ok: bool | None, told: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", asked)
+        check = doctor.check_device(Drawing("egl", renderer))
+        assert check.ok is ok
+        assert told in check.detail
+        assert bool(check.remedy) == (ok is False)
+
+    def test_osmesa_has_no_devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "1")
+        check = doctor.check_device(Drawing("osmesa", SOFTWARE))
+        assert (check.ok, check.remedy) == (None, "")
+
+    def test_a_drawing_that_failed_is_not_as_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "1")
+        assert doctor.check_device(Drawing("egl", problem="crashed")).ok is False
 
 
 class TestDraw:
