@@ -28,6 +28,7 @@ class Cells:
             (str(task), str(setting), int(str(variant))): cell.sort_values(list(SAMPLE))
             for (task, setting, variant), cell in rows.assign(variant=index).groupby(["task", "setting", "variant"])
         }
+        self._sampled: dict[tuple[str, str, int], tuple[Sample, ...]] = {}  # every line asks several times
         self._unseeded: dict[int, bool] = {}  # variant -> whether none of its rows has a training seed
         for (_, _, number), cell in self.rows.items():
             self._unseeded[number] = self._unseeded.get(number, True) and bool(cell["train_seed"].isna().all())
@@ -99,11 +100,15 @@ class Cells:
         """The rows of each setting that a block is about."""
         return [self.rows.get((task, name, variant)) for name in self.expected.settings_of(setting)]
 
-    def _shared(self, task: str, setting: str, variant: int) -> list[Sample]:
+    def _shared(self, task: str, setting: str, variant: int) -> tuple[Sample, ...]:
         """The samples that all settings of a block have, in the order of the rows."""
-        first, *others = self._parts(task, setting, variant)
-        rest = [set(_samples_in(cell)) for cell in others]
-        return [sample for sample in _samples_in(first) if all(sample in there for there in rest)]
+        key = (task, setting, variant)
+        if key not in self._sampled:
+            first, *others = self._parts(*key)
+            rest = [set(_samples_in(cell)) for cell in others]
+            found = (sample for sample in _samples_in(first) if all(sample in there for there in rest))
+            self._sampled[key] = tuple(found)
+        return self._sampled[key]
 
 
 def _samples_in(cell: pd.DataFrame | None) -> list[Sample]:

@@ -67,7 +67,8 @@ def check_slurm(options: SlurmOptions) -> None:
     try:
         done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30)
     except subprocess.CalledProcessError as error:
-        raise UsageError(f"Slurm does not answer: {' '.join(error.stderr.split()) or error}.") from error
+        *_, last = error.stderr.splitlines() or [str(error)]  # before it, how that came about
+        raise UsageError(f"Slurm does not answer: {last.strip().rstrip('.')}.") from error
     except subprocess.TimeoutExpired:
         raise UsageError("Slurm does not answer: sinfo said nothing for 30 s.") from None
     partition = options.parameters.get(TEXTS["partition"])
