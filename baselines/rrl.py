@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from pydantic import Field, field_validator
 
 from harness.agent import AgentSpec, DemoRequest
+from harness.assets.encoder_files import is_encoder_file
 from harness.baselines.dapg import LAPTOP, QUICK, TASK_SETTINGS
 from harness.baselines.dapg import Config as DapgConfig
+from harness.baselines.nn import shapes
 from harness.baselines.nn.token_specs import OUTSIDE
+from harness.errors import CheckpointError, CorruptAssetError
+
+if TYPE_CHECKING:
+    from harness.assets.found import FoundAsset
 
 ENCODERS = (
     "resnet34",
@@ -21,19 +30,39 @@ ENCODERS = (
 
 
 def checked_encoder(name: str) -> str:
-    """Returns the name of an encoder: one of `ENCODERS`, or `package.module:callable`.
+    """Returns the name of an encoder: one of `ENCODERS`, a file's (`vae-<digest>`), or `package.module:callable`.
 
     Raises:
       ValueError: otherwise.
     """
-    if name not in ENCODERS and not OUTSIDE.fullmatch(name):
-        raise ValueError(f"encoder '{name}' is none of {', '.join(ENCODERS)}, nor package.module:callable")
+    if name not in ENCODERS and not OUTSIDE.fullmatch(name) and not is_encoder_file(name):
+        known = ", ".join(ENCODERS)
+        raise ValueError(f"encoder '{name}' is none of {known}, no vae-<digest>, nor package.module:callable")
     return name
 
 
 def encoder_asset(name: str) -> str:
     """Name of the asset that holds its weights, or of the code that makes it."""
     return f"code:{name}" if ":" in name else name
+
+
+def check_encoder_file(name: str, found: Mapping[str, FoundAsset]) -> None:
+    """Compares names and shapes of a trained encoder's tensors with the network's.
+
+    Raises:
+      CorruptAssetError: if they differ.
+    """
+    from harness.running.tensors import misfit, read_shapes  # here: lists of agents read no files
+
+    if not is_encoder_file(name):
+        return
+    [path] = found[name].files
+    try:
+        problem = misfit(read_shapes(path), shapes.vae_encoder())
+    except CheckpointError as error:
+        raise CorruptAssetError(str(error)) from error
+    if problem:
+        raise CorruptAssetError(f"{path} holds no encoder of a VAE as it is trained here: {problem}.")
 
 
 CLONING = {"clone_epochs": 30}  # where a budget ends before DAPG gets far; as published, 5 are only a start
@@ -53,6 +82,10 @@ class Config(DapgConfig):
     def required_assets(self) -> tuple[str, ...]:
         """The encoder's weights, or the code that makes it."""
         return (encoder_asset(self.encoder),)
+
+    def check_assets(self, found: Mapping[str, FoundAsset]) -> None:
+        """Looks at the tensors of a trained encoder."""
+        check_encoder_file(self.encoder, found)
 
     _check_encoder = field_validator("encoder")(checked_encoder)
 

@@ -6,13 +6,17 @@ The released code (ShahRutav/pytorch_sac) has other numbers than the paper, and 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from harness.agent import AgentSpec
 from harness.baselines import sac
-from harness.baselines.rrl import checked_encoder, encoder_asset
+from harness.baselines.rrl import check_encoder_file, checked_encoder, encoder_asset
+
+if TYPE_CHECKING:
+    from harness.assets.found import FoundAsset
 
 
 class Config(sac.HeadsConfig):
@@ -31,6 +35,10 @@ class Config(sac.HeadsConfig):
     def required_assets(self) -> tuple[str, ...]:
         """The encoder's weights, or the code that makes it."""
         return (encoder_asset(self.encoder),)
+
+    def check_assets(self, found: Mapping[str, FoundAsset]) -> None:
+        """Looks at the tensors of a trained encoder."""
+        check_encoder_file(self.encoder, found)
 
     _check_name = field_validator("encoder")(checked_encoder)
 

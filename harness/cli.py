@@ -48,6 +48,8 @@ diagnose_app = typer.Typer(
 app.add_typer(diagnose_app, name="diagnose")
 demos_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Demonstrations as data.")
 app.add_typer(demos_app, name="demos")
+encoder_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Encoders that are trained before agents.")
+app.add_typer(encoder_app, name="encoder")
 baseline_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Frozen baselines of the regression gate.")
 app.add_typer(baseline_app, name="baseline")
 
@@ -1435,6 +1437,67 @@ def demos_collect(
         progress=lambda kept, tried: _say(f"{kept}/{episodes} kept of {tried} tried", err=True),
     )
     typer.echo(json.dumps({"folder": str(folder), **demos.record}, indent=2))
+
+
+@encoder_app.command("train")
+def encoder_train(
+    kind: Annotated[str, typer.Argument(help="vae: RRL(VAE)'s.")],
+    suite: SuiteOption,
+    task: Annotated[str, typer.Option(help="One of its tasks, which an expert plays.")],
+    images: Annotated[int, typer.Option(help="Pictures to train on, at least; published are 1000000.")] = 20_000,
+    epochs: Annotated[int, typer.Option(help="Passes over them.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of episodes, parameters, order and noise.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the file, to be given as --assets.")] = Path("encoders"),
+    profile: ProfileOption = "standard",
+    assets: AssetsOption = None,
+) -> None:
+    """Train an encoder on pictures of one task; goes on where it was stopped. Its file is named by its digest."""
+    from harness.assets.store import AssetStore
+    from harness.encoder_pictures import load_expert
+    from harness.files import check_writable
+    from harness.registry import load_suite
+    from harness.spec import check_profile
+
+    if kind != "vae":
+        raise unknown("encoder to train", kind, ["vae"])
+    if not 4 <= images <= 10_000_000 or not 1 <= epochs <= 1_000 or not 0 <= seed < 2**31:
+        raise UsageError("--images goes from 4 to 10000000, --epochs from 1 to 1000 and --seed from 0 to 2147483647.")
+    chosen = load_suite(suite)
+    store = AssetStore.from_environment(assets, allow_stand_ins=False)
+    expert = load_expert(chosen, chosen.check_task(task), store)
+    check_writable(out)
+    asked = {"images": images, "epochs": epochs, "seed": seed, "profile": check_profile(profile)}
+    _train_vae(chosen, task, expert, store, out, asked)
+
+
+def _train_vae(suite: Any, task: str, expert: Any, store: Any, out: Path, asked: Mapping[str, Any]) -> None:
+    """Collects, trains, and writes the file; what is kept in between lies in a hidden folder beside it."""
+    import shutil
+
+    from harness.assets.encoder_files import write_encoder
+    from harness.baselines.learners.vae import VaeTraining, shrink
+    from harness.encoder_pictures import MANNERS, collect_pictures
+    from harness.results.rows import short_hash
+
+    facts = {**asked, "suite": suite.name, "version": suite.version, "task": task, "expert": _identity_of(expert)}
+    work = out / f".vae-{short_hash({**facts, 'noise': MANNERS})}"
+    collected = {"store": store, "seed": asked["seed"], "profile": asked["profile"]}
+    files = list(collect_pictures(suite, task, expert, asked["images"], work, shrink, **collected))
+    training = VaeTraining(files, work, asked["seed"])
+    _say(f"{training.num_pictures} pictures of {len(files)} episodes", err=True)
+    training.train(asked["epochs"], lambda epoch, losses: _say(f"epoch {epoch}: {_told_losses(losses)}", err=True))
+    path = write_encoder("vae", training.encoder_bytes(), out)
+    shutil.rmtree(work)
+    told = {"encoder": path.stem, "file": str(path), "pictures": training.num_pictures, **facts}
+    typer.echo(json_escaped(json.dumps(told, indent=2)))
+
+
+def _identity_of(expert: Any) -> str:
+    return str(getattr(expert, "identity", ""))
+
+
+def _told_losses(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
 def _show(rows: Any, as_json: bool) -> None:

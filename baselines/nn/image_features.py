@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from harness.assets.encoder_files import is_encoder_file
 from harness.baselines.nn.mobilenet import MobileNetV2, ShuffleNetV2
 from harness.baselines.nn.outside_encoder import make_outside, shape_of_one
 from harness.baselines.nn.resnet import ResNet, group_statistics, initialise_randomly, load_weights, read_state
+from harness.baselines.nn.vae import LATENT_DIM, VaeEncoder
 from harness.errors import CorruptAssetError, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ ARCHITECTURES = {
 }
 
 
+# A trained VAE's takes whole pictures, not normalised: ShahRutav/pytorch_sac models/vanilla_vae.py.
+VAE = Architecture(VaeEncoder, LATENT_DIM, (0.0,) * 3, (1.0,) * 3)
+
+
 def outside(name: str, image_size: int) -> Architecture:
     """A network of the user's own: `package.module:callable`."""
     network = make_outside(name).requires_grad_(False).eval()
@@ -62,7 +69,8 @@ class ImageFeatures(nn.Module):
     """Centre crop, normalisation, a frozen network in evaluation mode, the mean over the picture.
 
     Args:
-      name: one of `ARCHITECTURES`, or `package.module:callable`, which makes a network from float32 (N, 3, S, S), RGB
+      name: one of `ARCHITECTURES`, a trained VAE (see `harness.assets.encoder_files`; it sees the whole picture), or
+        `package.module:callable`, which makes a network from float32 (N, 3, S, S), RGB
         in 0..1 and not normalised, to (N, D) or (N, D, h, w).
       frame_statistics: whether a ResNet takes the statistics of each picture instead of the stored ones.
       image_size: height and width of the pictures before the crop, pixels, which a network from outside is tried on.
@@ -76,7 +84,9 @@ class ImageFeatures(nn.Module):
     def __init__(self, name: str, frame_statistics: bool = False, image_size: int = 256) -> None:
         super().__init__()
         self._frame_statistics, self.is_outside = frame_statistics, ":" in name
-        architecture = outside(name, image_size) if self.is_outside else ARCHITECTURES[name]
+        self._whole = is_encoder_file(name)
+        own = VAE if self._whole else ARCHITECTURES.get(name)
+        architecture = own or outside(name, image_size)
         self.dim = architecture.dim
         self.network = architecture.make().requires_grad_(False).eval()
         if not self.is_outside:
@@ -92,6 +102,8 @@ class ImageFeatures(nn.Module):
         """
         if found.stand_in:
             initialise_randomly(self.network, zlib.crc32(found.identity.encode()))
+        elif self._whole:
+            self.network.load_state_dict(load_file(found.files[0]))
         elif isinstance(self.network, ResNet):
             load_weights(self.network, found.files[0])
         else:
@@ -119,7 +131,7 @@ class ImageFeatures(nn.Module):
 
     def _features(self, pictures: Tensor) -> Tensor:
         size = pictures.shape[-1]
-        crop = cropped(size)
+        crop = size if self._whole else cropped(size)
         first = (size - crop) // 2
         inner = pictures[..., first : first + crop, first : first + crop].to(self.mean.dtype) / 255.0
         normalised = ((inner - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

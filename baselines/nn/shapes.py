@@ -48,6 +48,20 @@ def critic(representation_dim: int, feature_dim: int, hidden_dim: int, actions: 
     return trunk("critic.trunk", representation_dim, feature_dim) | heads[0] | heads[1]
 
 
+def vae_encoder(
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512), inputs: int = 2048, latent_dim: int = 512
+) -> Tensors:
+    """`vae.VaeEncoder`; `inputs` are the numbers behind its last convolution."""
+    layers: Tensors = linear("mean", inputs, latent_dim)
+    for index, (channels, outputs) in enumerate(zip((3, *widths), widths, strict=False)):
+        conv, norm = f"layers.{3 * index}", f"layers.{3 * index + 1}"
+        layers |= {f"{conv}.weight": ("F32", (outputs, channels, 3, 3)), f"{conv}.bias": ("F32", (outputs,))}
+        kept = ("weight", "bias", "running_mean", "running_var")
+        layers |= {f"{norm}.{name}": ("F32", (outputs,)) for name in kept}
+        layers[f"{norm}.num_batches_tracked"] = ("I64", ())
+    return layers
+
+
 def conv_encoder(channels: int) -> Tensors:
     """`encoders.ConvEncoder`."""
     layers: Tensors = {}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.assets.digests import check_file, sha256_of, short_digest
+from harness.assets.encoder_files import find_encoder, is_encoder_file
 from harness.assets.found import FoundAsset
 from harness.assets.manifest import Asset, AssetFile, asset_named, names_of
 from harness.assets.pictures import drawerworld_pictures, picture_folder, user_pictures
@@ -94,6 +95,8 @@ class AssetStore:
           CorruptAssetError: if a file is there and is not what the manifest says.
           MissingAssetError: if it is absent and stand-ins are not allowed; the message says how to get it.
         """
+        if is_encoder_file(name):
+            return find_encoder(self.folders, name)
         asset = asset_named(name)
         if asset.tree:
             folder = self.locate_tree(asset.tree)
