@@ -79,7 +79,7 @@ def collect_pictures(
                 path = folder / f"episode{number:06d}.npy"
                 if not path.is_file():
                     _write(path, resize(_play(env, expert, manner, seed, number)))
-                have[manner] += len(np.load(path, mmap_mode="r"))
+                have[manner] += len(np.load(path, mmap_mode="r", allow_pickle=False))
                 yield path
             number += 1
 

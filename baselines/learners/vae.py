@@ -44,7 +44,7 @@ class VaeTraining:
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, seed: int, sizes: Sizes | None = None) -> None:
-        self._parts = [np.load(path, mmap_mode="r") for path in files]
+        self._parts = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
         self._starts = np.cumsum([0, *map(len, self._parts)])
         self._folder, self._seed, sizes = folder, seed, sizes or Sizes()
         self.latent_dim = sizes.latent_dim
@@ -84,7 +84,7 @@ class VaeTraining:
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         self.optimizer.step()
-        return {name: float(value) for name, value in losses.items()}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def _pictures(self, indices: np.ndarray) -> Tensor:
         parts = np.searchsorted(self._starts, indices, side="right") - 1

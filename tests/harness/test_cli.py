@@ -92,6 +92,10 @@ WRONG = {
         ("demos", "collect", "--suite", "drawerworld", "--task", "drawer_open", "--episodes", str(10**9)),
         "from 1 to 100000",
     ),
+    "too few pictures": (
+        ("encoder", "train", "vae", "--suite", "drawerworld", "--task", "drawer_open", "--images", "3"),
+        "--images goes from 4",
+    ),
     "an episode before the first": (("preview", "--suite", "video_hard", "--episode", "-1"), "start at 0, not -1"),
     "curves of nothing": (("curves", "nowhere"), "holds no training"),
     "an unknown command": (("rnu",), "rnu"),
