@@ -88,7 +88,7 @@ def how_to(source: RunSource) -> Iterator[Block]:
     if source.command:
         yield Text(source.command, "command")
     else:
-        yield Text("The command is not known: there is no record of this run.")
+        yield Text("The command is not known: there is no readable record of this run.")
     commit = source.record.get("code_commit")
     revision = source.record.get("code_revision")
     told = [f"commit {commit}" if commit else "", f"code {revision}" if revision else "", f"run {source.run_id}"]
