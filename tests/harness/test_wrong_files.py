@@ -329,7 +329,6 @@ def test_every_size_of_an_agent(check: Check) -> None:
     for agent in (row["agent"] for row in agents()):
         spec = load_agent(agent)
         names = [name for name in spec.config.model_fields if name.endswith("_dim")]
-        names += ["batch_size"] if agent in ("drqv2", "pieg") else []  # others refuse it for their replay's sake
         for name in names if spec.training_bytes else ():
             for number in (2**40, 99999999999999999999, 10**400):
                 command = ("run", "--suite", DOTS, "--agent", agent, "--set", f"{name}={number}")
@@ -338,6 +337,13 @@ def test_every_size_of_an_agent(check: Check) -> None:
                 check(command, f"Training {agent} on dot_reach would take at least", "bytes of memory")
                 tried += 1
     assert tried >= 20
+
+
+@pytest.mark.parametrize("agent", ["drq", "drqv2", "pieg", "sac"])
+def test_a_batch_that_no_replay_holds(agent: str, check: Check) -> None:
+    for number in (2**40, 99999999999999999999, 10**400):
+        command = ("run", "--suite", DOTS, "--agent", agent, "--set", f"batch_size={number}")
+        check((*command, "--set", "protocol.image_size=64"), f"{agent} learns nothing on dot_reach", "ever holds")
 
 
 def test_every_tensor_of_a_policy(check: Check, tmp_path: Path) -> None:
