@@ -149,8 +149,8 @@ QUICK = {
     "num_catch_up_updates": 10,
     "update_every_steps": 10,
 }
-# What one core learns cartpole_swingup with in a quarter of an hour, on pictures of 32 pixels: a large batch through a
-# small network went further than a small one through a wider network (docs/laptop.md).
+# What one core learns cartpole_swingup with in half an hour, on pictures of 32 pixels; of what was tried it went
+# furthest (docs/laptop.md).
 NETWORK = {"num_shared_layers": 3, "num_filters": 16, "hidden_dim": 256}
 LAPTOP_HEADS = {"batch_size": 256, "num_exploration_steps": 1_000, "num_catch_up_updates": 500}
 LAPTOP = {**LAPTOP_HEADS, **NETWORK}
