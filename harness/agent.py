@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Shapes = Mapping[str, tuple[str, tuple[int, ...]]]  # tensor -> type and shape, as safetensors has them
 
 
+def do_nothing() -> None:
+    """Stands where nobody asks."""
+
+
 # What an episode is for: experience to learn from, a point of the learning curve, or the measurement at the end.
 Phase = Literal["train", "curve", "evaluation"]
 
@@ -256,6 +260,9 @@ class AgentContext:
         False  # `load_policy` follows and nothing is learned: no weights, optimisers or memory needed
     )
     memory: Path | None = None  # folder the agent may keep experience in between saves; None: keep it in RAM
+    # To be called now and then by what takes minutes (1,000 updates in one step): a worker that says nothing for long
+    # is taken for stuck.
+    alive: Callable[[], None] = field(default=do_nothing, compare=False)
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ class SAC(OffPolicy):
         metrics: dict[str, Tensor] = {}
         for _ in range(self.num_due):
             metrics = self._update_once()
+            self.context.alive()
         if not self.reporting:
             return {}
         return {name: float(value) for name, value in metrics.items()}

@@ -66,11 +66,11 @@ def train(job: TrainJob, report: Report) -> None:
     with disk_errors(str(memory)):
         memory.mkdir(parents=True, exist_ok=True)
     revisions = note_revision(job.folder, provenance.code_revision())
-    watched = world.watched(job.folder)
+    watched, beats = world.watched(job.folder), Beats(report)
     with watched.suite:
         env = world.make_env(suite.train.name)
     with watched.agent:
-        agent = world.make_agent(env, memory)
+        agent = world.make_agent(env, memory, alive=lambda: beats(("frames", None)))
     watched.tell(report)
     world.check(suite.train.name, with_agent=True)  # again: it may have been read in between
     spec = TrainSpec(
@@ -82,7 +82,7 @@ def train(job: TrainJob, report: Report) -> None:
         curve_seed=curve_seed(world.seed),
     )
     with contextlib.closing(env):
-        beats = Beats(report)
+        beats.pause()
         counters, learned_from = _train(job, agent, env, spec, beats)
         shapes = _shapes(env)
     beats.pause()

@@ -2,11 +2,13 @@
 
 A job says how far it is by `Beat`s, each with the longest that one of its steps has taken; what it does between two of
 them must not take many times as long. Before the first beat (loading, compiling) and after a `Pause` (a checkpoint, a
-new environment) nothing is known, and a worker that computes has not hung: these are waited for longer.
+new environment) nothing is known, and a worker that computes, or would if a busy machine let it, has not hung: these
+are waited for longer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from harness.running.messages import Beat, Pause
 
 LOOK_SEC = 5.0  # of processor time is seen over this long
 BUSY = 0.1  # share of one processor, from which on a worker computes
+READY = "RD"  # states of a thread: it runs or could, it waits for a disk
 TICK_SEC = 2.0  # longer was not the worker's silence: this process itself stood still (stopped, or writing)
 
 
@@ -25,7 +28,7 @@ class Patience:
     """How long silence is borne, seconds.
 
     Attributes:
-      unknown_sec: where nothing is known of the steps, and where the worker computes.
+      unknown_sec: where nothing is known of the steps, and where the worker computes or waits for a processor.
       least_sec: however quick the steps.
       times: of the slowest step so far.
     """
@@ -70,15 +73,42 @@ class Silence:
         if self._seen is not None and self.silent_sec - self._seen[0] < LOOK_SEC:
             return False
         before, self._seen = self._seen, (self.silent_sec, processor_sec(self._process))
-        return before is not None and self._seen[1] - before[1] < BUSY * (self.silent_sec - before[0])
+        if before is None or is_ready(self._process):
+            return False
+        return self._seen[1] - before[1] < BUSY * (self.silent_sec - before[0])
 
 
 def processor_sec(process: int) -> float:
     """Processor time that a process and all it has started have used, seconds; 0 where the system does not tell."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        fields = _fields(Path(f"/proc/{process}/stat"))
     except OSError:  # it ended just now
         return 0.0
     own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # itself and children that ended, user and system
-    return own + sum(processor_sec(int(child)) for child in children)
+    return own + sum(map(processor_sec, _children(process)))
+
+
+def is_ready(process: int) -> bool:
+    """Whether a thread of a process, or of what it has started, would run on if it were given a processor or its file.
+
+    Others may have all the processors, for minutes where they have another priority; and a network's file system may
+    let everybody wait.
+    """
+    states = []
+    for thread in Path(f"/proc/{process}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            states.append(_fields(thread / "stat")[0])
+    return any(state in READY for state in states) or any(map(is_ready, _children(process)))
+
+
+def _fields(stat: Path) -> list[str]:
+    """What stands behind the name in such a file, which may hold anything."""
+    return stat.read_text().rpartition(")")[2].split()
+
+
+def _children(process: int) -> list[int]:
+    """What a process has started and is still there."""
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []

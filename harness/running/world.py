@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.agent import AgentContext
+from harness.agent import AgentContext, do_nothing
 from harness.cards import draw_on
 from harness.environment import PixelEnv, make_env
 from harness.errors import WorkError
@@ -117,7 +117,14 @@ class World:
         frames = self._suite().protocol.for_task(self.plan.task).episode_frames
         return self.plan.protocol.replace(self.plan.task, "episode_frames", frames)
 
-    def make_agent(self, env: PixelEnv, memory: Path | None = None, *, evaluation_only: bool = False) -> Any:
+    def make_agent(
+        self,
+        env: PixelEnv,
+        memory: Path | None = None,
+        *,
+        evaluation_only: bool = False,
+        alive: Callable[[], None] = do_nothing,
+    ) -> Any:
         """The agent, untrained; or the policy that was handed over."""
         if self.handed is not None:
             return self.handed.policy
@@ -134,6 +141,7 @@ class World:
             assets=self.store,
             evaluation_only=evaluation_only,
             memory=memory,
+            alive=alive,
         )
         with agent_errors("make", f"before the first step on {self.plan.task}, seed {self.seed}"):
             return agent.make(context, agent.configure(self.plan.config))

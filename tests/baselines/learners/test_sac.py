@@ -42,8 +42,11 @@ def make(name: str, config: dict[str, Any], **context: Any) -> Any:
     return spec.make(make_context(**context), spec.config(**config))
 
 
+CONTEXT = ("seed", "memory", "image_size", "train_frames", "alive")
+
+
 def small(name: str = "sac", **changes: Any) -> Any:
-    context = {key: changes.pop(key) for key in ("seed", "memory", "image_size", "train_frames") if key in changes}
+    context = {key: changes.pop(key) for key in CONTEXT if key in changes}
     cropped = {"crop_size": 20} if spec_of(name).image_size else {}
     return make(name, SMALL | cropped | OWN.get(name, {}) | changes, **context)
 
@@ -156,6 +159,14 @@ def test_updates_catch_up_on_one_step_and_then_come_step_by_step(every: int) -> 
     later = [(step, step) for step in range(31, 50) if step % every == 0]
     assert moments == [(30, 30)] * 3 + later  # at step 30 thirty transitions are there, those of a running episode too
     assert agent.num_updates == len(moments)
+
+
+def test_catching_up_says_after_every_update_that_it_is_alive() -> None:
+    told: list[int] = []
+    agent = small(alive=lambda: told.append(agent.num_updates))
+    train(agent, 2)
+    assert told[:3] == [1, 2, 3]
+    assert len(told) == agent.num_updates
 
 
 def test_actor_and_target_move_every_second_step_and_all_through_the_catching_up() -> None:

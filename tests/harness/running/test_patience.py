@@ -11,7 +11,7 @@ import pytest
 
 from harness.running import patience
 from harness.running.messages import Beat, Pause
-from harness.running.patience import Patience, Silence, processor_sec
+from harness.running.patience import Patience, Silence, is_ready, processor_sec
 
 QUICK = Patience(unknown_sec=600, least_sec=60, times=20)
 
@@ -29,6 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(patience, "time", made)
     monkeypatch.setattr(patience, "processor_sec", lambda process: 0.0)
+    monkeypatch.setattr(patience, "is_ready", lambda process: False)
     return made
 
 
@@ -91,6 +92,15 @@ def test_a_worker_that_computes_is_waited_for_longer(clock: Clock, monkeypatch: 
     assert 600 <= (seconds_until_stuck(silence, clock) or 0) <= 602
 
 
+def test_a_worker_that_others_keep_from_the_processor_is_waited_for_longer(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "is_ready", lambda process: True)
+    silence = Silence(QUICK, 0)
+    silence.heard(Beat("x", 0.1))
+    assert 600 <= (seconds_until_stuck(silence, clock) or 0) <= 602
+
+
 def test_time_in_which_this_process_stood_still_does_not_count(clock: Clock) -> None:
     silence = Silence(QUICK, 0)
     silence.heard(Beat("x", 0.1))
@@ -114,3 +124,23 @@ def test_processor_time_counts_what_a_worker_has_started(busy: subprocess.Popen[
         time.sleep(0.05)
     assert processor_sec(busy.pid) >= 0.3
     assert processor_sec(2**22 + 1) == 0.0  # no such process
+
+
+def test_who_would_run_if_it_could_is_ready(busy: subprocess.Popen[bytes]) -> None:
+    """The process itself waits for the one that it has started."""
+    deadline = time.monotonic() + 20
+    while not is_ready(busy.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_ready(busy.pid)
+    assert not is_ready(2**22 + 1)
+
+
+def test_who_sleeps_is_not_ready() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while is_ready(process.pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not is_ready(process.pid)
+        finally:
+            process.kill()
