@@ -241,6 +241,14 @@ def test_a_row_that_is_not_the_records_is_seen_although_every_digest_is_right(ru
     assert outcome(pack({**found.files, "rows.parquet": encode_rows(rows)})) is not None
 
 
+def test_rows_that_no_run_measured_are_refused_although_everything_else_is_right(run: Path) -> None:
+    found = read_submission(submit(run, policies=True), "a")
+    rows = [replace(row, origin="monitor.csv (monitor)") for row in found.rows]
+    reason = outcome(pack({**found.files, "rows.parquet": encode_rows(rows)}))
+    assert reason is not None
+    assert "its rows were not measured by a run, but are from monitor.csv (monitor)" in reason
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
