@@ -654,7 +654,30 @@ def leaderboard_command(
         command.check_format(
             fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS
         )
-    _check_written(write, html, is_alone=not (published or why))
+    unused = {"--why": why, "--plots": plots is not None}
+    if published:
+        _check_used(
+            "--published shows tables as they were printed",
+            unused
+            | {
+                "runs": bool(runs),
+                "--html": html is not None,
+                "--task": bool(task),
+                "--setting": bool(setting),
+                "--interval": interval != "student",
+                "--across": bool(across),
+            },
+        )
+    if write is not None:
+        _check_used(
+            "--write makes Markdown",
+            unused | {"--html": html is not None, f"--format {fmt}": fmt not in ("terminal", "md")},
+        )
+    if html is not None:
+        _check_used("--html makes a site of what was measured", unused | {f"--format {fmt}": fmt != "terminal"})
+    if plots is None and plot_format != "png":
+        raise UsageError("--plot-format goes with --plots only.")
+    _check_written(write, html)
     if published:
         _show_published(suite or (), fmt, write)
         return
@@ -672,7 +695,9 @@ def leaderboard_command(
         raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
     facts = suite_facts(map(str, rows["suite"].unique()), [s for s in known.values() if s])
     if write is not None:
-        _write_boards(rows, facts, write)
+        from harness.reports.boards import measured_boards
+
+        _write_boards(measured_boards(rows, facts, method=method, across=fields), write)
         return
     found = build_leaderboard(rows, facts, method=method, across=fields)
     if html is not None:
@@ -690,17 +715,20 @@ def _check_there(paths: Iterable[Path]) -> None:
             raise UsageError(f"No rows at {path}: no such file or folder.")
 
 
-def _check_written(write: Path | None, html: Path | None, *, is_alone: bool) -> None:
+def _check_used(what: str, unused: Mapping[str, bool]) -> None:
+    """Refuses what was given and would change nothing."""
+    given = [name for name, is_given in unused.items() if is_given]
+    if given:
+        raise UsageError(f"{what}: give it without {' and '.join(given)}.")
+
+
+def _check_written(write: Path | None, html: Path | None) -> None:
     """Checks where a leaderboard is to be written."""
     from harness.files import check_writable
 
     if write is not None and not write.is_dir():
         raise UsageError(f"There is no folder {write} to write leaderboards into.")
     if html is not None:
-        if write is not None or not is_alone:
-            raise UsageError(
-                "--html makes a site of what was measured: give it without --write, --published and --why."
-            )
         check_writable(html)
 
 
@@ -726,16 +754,16 @@ def _write_site(pages: dict[str, str], folder: Path) -> None:
     _say(f"{folder / 'index.html'}  {len(pages)} pages")
 
 
-def _write_boards(rows: Any, facts: Any, folder: Path) -> None:
-    from harness.reports.boards import measured_boards, write_boards
+def _write_boards(boards: Mapping[str, str], folder: Path) -> None:
+    from harness.reports.boards import write_boards
 
-    for path in write_boards(measured_boards(rows, facts), folder):
+    for path in write_boards(boards, folder):
         _say(str(path))
 
 
 def _show_published(suites: Sequence[str], fmt: str, folder: Path | None) -> None:
     """The papers' tables, on standard output or as files."""
-    from harness.reports.boards import published_boards, write_boards
+    from harness.reports.boards import published_boards
     from harness.reports.published_tables import published_sheets
     from harness.reports.sheets import show
 
@@ -743,8 +771,7 @@ def _show_published(suites: Sequence[str], fmt: str, folder: Path | None) -> Non
     if folder is None:
         typer.echo(show(published_sheets(wanted), fmt, title="Published"))
         return
-    for path in write_boards(published_boards(wanted), folder):
-        _say(str(path))
+    _write_boards(published_boards(wanted), folder)
 
 
 def _published_suites(suites: Sequence[str]) -> dict[str, tuple[str, ...] | None] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.reports.board_sheets import leaderboard_sheets
+from harness.reports.intervals import STUDENT, Method
 from harness.reports.leaderboard import SuiteFacts
 from harness.reports.published_tables import published_sheets
 from harness.reports.ranking import build_leaderboard
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def measured_boards(rows: pd.DataFrame, facts: Mapping[str, SuiteFacts]) -> dict[str, str]:
-    """By file name, the leaderboard of each suite in some rows."""
-    suites = sorted(map(str, rows["suite"].unique()))
-    here = {suite: rows[(rows["suite"] == suite).to_numpy()] for suite in suites}
-    return {
-        f"{_file_name(suite)}.md": show(leaderboard_sheets(build_leaderboard(here[suite], facts)), "md")
-        for suite in suites
-    }
+def measured_boards(
+    rows: pd.DataFrame, facts: Mapping[str, SuiteFacts], *, method: Method = STUDENT, across: Sequence[str] = ()
+) -> dict[str, str]:
+    """By file name, the leaderboard of each suite in some rows; options as those of `build_leaderboard`."""
+    boards = {}
+    for suite in sorted(map(str, rows["suite"].unique())):
+        here = rows[(rows["suite"] == suite).to_numpy()]
+        found = build_leaderboard(here, facts, method=method, across=across)
+        boards[f"{_file_name(suite)}.md"] = show(leaderboard_sheets(found), "md")
+    return boards
 
 
 def published_boards(wanted: Mapping[str, Sequence[str] | None] | None = None) -> dict[str, str]:

@@ -212,7 +212,18 @@ def test_wrong_use_of_site_and_report_is_one_sentence(harness: Harness, tmp_path
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.zip").write_bytes(b"PK")
     for arguments, told in (
-        (("leaderboard", "empty", "--html", "site", "--published"), "without --write, --published and --why"),
+        (("leaderboard", "--html", "site", "--published"), "as they were printed: give it without --html"),
+        (("leaderboard", "empty", "--published", "--across", "notes"), "give it without runs and --across"),
+        (
+            ("leaderboard", "empty", "--html", "site", "--why"),
+            "--html makes a site of what was measured: give it without --why",
+        ),
+        (
+            ("leaderboard", "empty", "--html", "site", "--write", "empty"),
+            "--write makes Markdown: give it without --html",
+        ),
+        (("leaderboard", "empty", "--write", "empty", "--format", "csv"), "give it without --format csv"),
+        (("leaderboard", "empty", "--plot-format", "pdf"), "--plot-format goes with --plots only"),
         (("leaderboard", "bad.zip", "--html", "site"), "bad.zip is refused: it is no submission"),
         (("leaderboard", "empty", "--html", "site"), "nothing has been measured there yet"),
         (("leaderboard", "none.zip"), "none.zip"),
