@@ -647,41 +647,16 @@ def leaderboard_command(
     """Agents side by side, with what may be claimed from their numbers; published numbers beside."""
     if not published:
         _check_there(runs or [Path("runs")])
-    from harness.reports import leaderboard_command as command
-    from harness.reports.leaderboard_command import ALL_FORMATS
-
-    with _input():
-        command.check_format(
-            fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS
-        )
-    unused = {"--why": why, "--plots": plots is not None}
-    if published:
-        _check_used(
-            "--published shows tables as they were printed",
-            unused
-            | {
-                "runs": bool(runs),
-                "--html": html is not None,
-                "--task": bool(task),
-                "--setting": bool(setting),
-                "--interval": interval != "student",
-                "--across": bool(across),
-            },
-        )
-    if write is not None:
-        _check_used(
-            "--write makes Markdown",
-            unused | {"--html": html is not None, f"--format {fmt}": fmt not in ("terminal", "md")},
-        )
-    if html is not None:
-        _check_used("--html makes a site of what was measured", unused | {f"--format {fmt}": fmt != "terminal"})
-    if plots is None and plot_format != "png":
-        raise UsageError("--plot-format goes with --plots only.")
-    _check_written(write, html)
+    selected: dict[str, Any] = {"runs": runs, "--task": task, "--setting": setting, "--across": across}
+    selected |= {"--interval": interval != "student"}
+    _check_board({"--why": why, "--plots": plots}, selected, fmt, published=published, write=write, html=html)
     if published:
         _show_published(suite or (), fmt, write)
         return
-    from harness.reports.board_plots import SUFFIXES, write_plots
+    _check_plots(plots, plot_format)
+    from harness.reports import leaderboard_command as command
+    from harness.reports.board_plots import write_plots
+    from harness.reports.boards import measured_boards
     from harness.reports.ranking import build_leaderboard, check_across, method_named
 
     known = {name: _named_suite(name) for name in suite or ()}
@@ -691,12 +666,8 @@ def leaderboard_command(
         given = [suite for suite in known.values() if suite]
         loaded = _load_board(runs or [Path("runs")], wanted, given, for_pages=html is not None)
         rows = loaded.rows
-    if f".{plot_format}" not in SUFFIXES:
-        raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
-    facts = suite_facts(map(str, rows["suite"].unique()), [s for s in known.values() if s])
+    facts = suite_facts(map(str, rows["suite"].unique()), given)
     if write is not None:
-        from harness.reports.boards import measured_boards
-
         _write_boards(measured_boards(rows, facts, method=method, across=fields), write)
         return
     found = build_leaderboard(rows, facts, method=method, across=fields)
@@ -715,7 +686,42 @@ def _check_there(paths: Iterable[Path]) -> None:
             raise UsageError(f"No rows at {path}: no such file or folder.")
 
 
-def _check_used(what: str, unused: Mapping[str, bool]) -> None:
+def _check_board(
+    shown: Mapping[str, Any],
+    selected: Mapping[str, Any],
+    fmt: str,
+    *,
+    published: bool,
+    write: Path | None,
+    html: Path | None,
+) -> None:
+    """Refuses options of a leaderboard that do not go together, and checks where it is to be written."""
+    from harness.reports.leaderboard_command import ALL_FORMATS, check_format
+
+    with _input():
+        check_format(fmt, [name for name in ALL_FORMATS if name not in ("csv", "json")] if published else ALL_FORMATS)
+    if published:
+        _check_used("--published shows tables as they were printed", {**shown, **selected, "--html": html})
+    if write is not None:
+        _check_used(
+            "--write makes Markdown", {**shown, "--html": html, f"--format {fmt}": fmt not in ("terminal", "md")}
+        )
+    if html is not None:
+        _check_used("--html makes a site of what was measured", {**shown, f"--format {fmt}": fmt != "terminal"})
+    _check_written(write, html)
+
+
+def _check_plots(folder: Path | None, plot_format: str) -> None:
+    """Checks how pictures of a leaderboard are to be drawn."""
+    from harness.reports.board_plots import SUFFIXES
+
+    if f".{plot_format}" not in SUFFIXES:
+        raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
+    if folder is None and plot_format != "png":
+        raise UsageError("--plot-format goes with --plots only.")
+
+
+def _check_used(what: str, unused: Mapping[str, Any]) -> None:
     """Refuses what was given and would change nothing."""
     given = [name for name, is_given in unused.items() if is_given]
     if given:
