@@ -653,7 +653,7 @@ def leaderboard_command(
     if published:
         _show_published(suite or (), fmt, write)
         return
-    _check_plots(plots, plot_format)
+    _check_drawn("--plots", plots, "--plot-format", plot_format)
     from harness.reports import leaderboard_command as command
     from harness.reports.board_plots import write_plots
     from harness.reports.boards import measured_boards
@@ -711,14 +711,14 @@ def _check_board(
     _check_written(write, html)
 
 
-def _check_plots(folder: Path | None, plot_format: str) -> None:
-    """Checks how pictures of a leaderboard are to be drawn."""
+def _check_drawn(folder_option: str, folder: Path | None, option: str, suffix: str) -> None:
+    """Checks how pictures are to be drawn, and that they are."""
     from harness.reports.board_plots import SUFFIXES
 
-    if f".{plot_format}" not in SUFFIXES:
-        raise unknown("picture format", plot_format, [suffix[1:] for suffix in SUFFIXES])
-    if folder is None and plot_format != "png":
-        raise UsageError("--plot-format goes with --plots only.")
+    if f".{suffix}" not in SUFFIXES:
+        raise unknown("picture format", suffix, [suffix[1:] for suffix in SUFFIXES])
+    if folder is None and suffix != "png":
+        raise UsageError(f"{option} goes with {folder_option} only.")
 
 
 def _check_used(what: str, unused: Mapping[str, Any]) -> None:
@@ -1094,7 +1094,6 @@ def report_command(
     """One page about some runs that needs nothing else: verdict, tables, intervals, curves, how to repeat it."""
     _check_there(runs or [Path("runs")])
     from harness.files import check_target, check_writable, write_text
-    from harness.reports.board_plots import SUFFIXES
     from harness.reports.ranking import build_leaderboard, method_named
     from harness.reports.report import build_report, write_figures
     from harness.reports.run_sources import sources_of
@@ -1104,8 +1103,7 @@ def report_command(
     check_target(out)
     if not videos and (device, workers, assets, quiet) != (None, None, None, False):
         raise UsageError("--device, --workers, --assets and --quiet go with --videos.")
-    if f".{figure_format}" not in SUFFIXES:
-        raise unknown("picture format", figure_format, [suffix[1:] for suffix in SUFFIXES])
+    _check_drawn("--figures", figures, "--figure-format", figure_format)
     if figures is not None:
         check_writable(figures)
     paths = runs or [Path("runs")]

@@ -76,3 +76,10 @@ def test_a_policy_handed_over_from_python_is_not_there_to_be_played_again(harnes
         assert status == 2
         assert "was handed over from Python and is not kept" in err
     assert harness("submit", "mine")[0] == 0
+
+
+def test_a_format_of_pictures_that_nobody_wants_is_refused(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    status, _, err = harness("report", "empty", "--figure-format", "pdf")
+    assert status == 2
+    assert "--figure-format goes with --figures only." in err
