@@ -28,7 +28,9 @@ class Cells:
             (str(task), str(setting), int(str(variant))): cell.sort_values(list(SAMPLE))
             for (task, setting, variant), cell in rows.assign(variant=index).groupby(["task", "setting", "variant"])
         }
-        self._sampled: dict[tuple[str, str, int], tuple[Sample, ...]] = {}  # every line asks several times
+        # Every line asks several times, and so does the mean over tasks.
+        self._sampled: dict[tuple[str, str, int], tuple[Sample, ...]] = {}
+        self._gave: dict[tuple[str, str, int, str], dict[Any, statistics.Floats] | None] = {}
         self._unseeded: dict[int, bool] = {}  # variant -> whether none of its rows has a training seed
         for (_, _, number), cell in self.rows.items():
             self._unseeded[number] = self._unseeded.get(number, True) and bool(cell["train_seed"].isna().all())
@@ -55,6 +57,12 @@ class Cells:
         Args:
           what: "return", "success", or "success:NAME" for one of the suite's own definitions.
         """
+        key = (task, setting, variant, what)
+        if key not in self._gave:
+            self._gave[key] = self._samples(*key)
+        return self._gave[key]
+
+    def _samples(self, task: str, setting: str, variant: int, what: str) -> dict[Any, statistics.Floats] | None:
         parts = [_outcomes(cell, what) for cell in self._parts(task, setting, variant) if cell is not None]
         if len(parts) < len(self.expected.settings_of(setting)) or not all(parts):
             return None
@@ -118,21 +126,21 @@ def _samples_in(cell: pd.DataFrame | None) -> list[Sample]:
     seeds = [
         int(seed) if there else None for seed, there in zip(cell["train_seed"], cell["train_seed"].notna(), strict=True)
     ]
-    return list(zip(seeds, cell["eval_seed"], cell["episode"], strict=True))
+    return list(zip(seeds, cell["eval_seed"].tolist(), cell["episode"].tolist(), strict=True))
 
 
 def _outcomes(cell: pd.DataFrame, what: str) -> dict[Sample, float]:
     """What each sample of a cell gave; empty if one of them lacks it."""
-    values = cell["episode_return"] if what == "return" else _successes(cell, what)
-    if values.isna().any():
+    values = cell["episode_return"].to_numpy(np.float64) if what == "return" else _successes(cell, what)
+    if np.isnan(values).any():
         return {}
-    return dict(zip(_samples_in(cell), values.astype(np.float64), strict=True))
+    return dict(zip(_samples_in(cell), values, strict=True))
 
 
-def _successes(cell: pd.DataFrame, what: str) -> pd.Series:
-    import pandas as pd
-
+def _successes(cell: pd.DataFrame, what: str) -> statistics.Floats:
+    """0, 1 or, where it is not told, NaN, for every row."""
     _, _, name = what.partition(":")
     if not name:
-        return cell["success"].astype("boolean")
-    return pd.Series([json.loads(t).get(name) for t in cell["successes_json"]], index=cell.index, dtype="boolean")
+        return np.asarray(cell["success"].astype("boolean").to_numpy(np.float64, na_value=np.nan))
+    told = {text: json.loads(text).get(name) for text in cell["successes_json"].unique()}
+    return np.array([np.nan if told[text] is None else told[text] for text in cell["successes_json"]], np.float64)

@@ -17,7 +17,7 @@ comparable with the intervals of the field (Agarwal et al. 2021, arXiv 2108.1326
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -46,6 +46,7 @@ class Pair(NamedTuple):
 
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
+_DRAWN_AT_ONCE = 1 << 20  # episodes; eight bytes each
 
 
 def mean(samples: Samples) -> float:
@@ -54,7 +55,7 @@ def mean(samples: Samples) -> float:
     Raises:
       ValueError: if there is no seed, a seed has no episode, or a value is not finite.
     """
-    return float(np.mean([np.mean(values) for values in _checked(samples)]))
+    return float(np.mean([values.mean() for values in _checked(samples)]))
 
 
 def mean_interval(
@@ -327,7 +328,7 @@ def _checked(samples: Samples) -> list[Floats]:
     arrays = [np.asarray(values, dtype=np.float64) for values in samples]
     if not arrays or any(values.ndim != 1 or values.size == 0 for values in arrays):
         raise ValueError("Samples need at least one seed, each with a 1-D array of at least one episode.")
-    if not all(np.isfinite(values).all() for values in arrays):
+    if not np.isfinite(np.concatenate(arrays)).all():
         raise ValueError("Samples must be finite: a missing episode is left out by the caller, not stored as NaN.")
     return arrays
 
@@ -398,13 +399,33 @@ def _draw_seeds(num_seeds: int, num_resamples: int, rng: np.random.Generator) ->
 
 
 def _draw_means(samples: list[Floats], seeds: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """The mean of each resample, (num_resamples,), drawing anew the episodes of every seed it holds."""
-    means = np.empty(seeds.shape)
-    for index, values in enumerate(samples):
-        places = seeds == index
-        episodes = rng.integers(len(values), size=(int(places.sum()), len(values)))
-        means[places] = values[episodes].mean(axis=1)
-    return means.mean(axis=1)
+    """The mean of each resample, (num_resamples,), drawing anew the episodes of every seed it holds.
+
+    Numbers are drawn seed by seed. Neighbours with equally many episodes share a call, which gives the same numbers.
+    """
+    if all(len(values) == 1 for values in samples):  # no number is drawn where there is no choice
+        return np.asarray(np.concatenate(samples)[seeds].mean(axis=1))
+    means = np.empty(seeds.size)
+    places = np.argsort(seeds.ravel().astype(np.min_scalar_type(len(samples))), kind="stable")
+    counts, done = np.bincount(seeds.ravel(), minlength=len(samples)), 0
+    for some in _alike(samples, len(seeds)):
+        values, held = np.stack(samples[some]), np.repeat(np.arange(some.stop - some.start), counts[some])
+        drawn = rng.integers(values.shape[1], size=(len(held), values.shape[1]))
+        drawn += held[:, None] * values.shape[1]
+        means[places[done : done + len(held)]] = values.ravel()[drawn].mean(axis=1)
+        done += len(held)
+    return np.asarray(means.reshape(seeds.shape).mean(axis=1))
+
+
+def _alike(samples: list[Floats], num_resamples: int) -> Iterator[slice]:
+    """Neighbours with equally many episodes, so few at once that what is drawn of them stays small."""
+    start = 0
+    while start < len(samples):
+        size = len(samples[start])
+        stop = min(len(samples), start + max(1, _DRAWN_AT_ONCE // (size * num_resamples)))
+        stop = next((number for number in range(start, stop) if len(samples[number]) != size), stop)
+        yield slice(start, stop)
+        start = stop
 
 
 def _draw_scores(scores: Floats, num_resamples: int, rng: np.random.Generator) -> Floats:

@@ -60,7 +60,7 @@ def parse_csv(text: str) -> list[Row]:
     """
     lines = _records(text)
     names: list[str] = next(lines, [])
-    if len(set(names)) < len(names) or set(names) != set(columns_of(version_of(set(names)))):
+    if len(set(names)) < len(names) or set(names) != set(columns_of(version_of(frozenset(names)))):
         raise ValueError(f"its columns are {', '.join(names) or 'none'}")
     return [_row(number, names, cells) for number, cells in enumerate(lines, start=2)]
 

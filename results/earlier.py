@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ _ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}, 4: {"origin": ""}}
 _DIGEST_KEY = b"rows_sha256"  # of the rows of a Parquet file before version 3, whose digest is over all its bytes
 
 
+@functools.cache
 def columns_of(version: int) -> tuple[str, ...]:
     """The columns of the rows of a version, in order.
 
@@ -25,7 +27,8 @@ def columns_of(version: int) -> tuple[str, ...]:
     return tuple(name for name in COLUMNS if name not in later)
 
 
-def version_of(names: set[str]) -> int:
+@functools.lru_cache(maxsize=64)  # every row of a file asks
+def version_of(names: frozenset[str]) -> int:
     """Which version's rows have these columns; the present one if none has."""
     versions = range(1, SCHEMA_VERSION + 1)
     return next((version for version in versions if set(columns_of(version)) == names), SCHEMA_VERSION)
@@ -52,4 +55,4 @@ def added_since(version: int) -> dict[str, Any]:
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a row of any version as one of the present version; others are left as they are."""
-    return {**values, **added_since(version_of(set(values)))}
+    return {**values, **added_since(version_of(frozenset(values)))}

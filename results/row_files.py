@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ CHECKSUM = "checksum"  # of a line's other values
 VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_file_sha256"  # in the metadata of a Parquet file
 NO_DIGEST = b"0" * 64  # in the digest's place while it is computed
 DIGEST_SINCE = 3  # version of rows
+_FEW = 4  # rows that take less room as they are (see `_packing`)
 #: What files state whose columns need no more than their digest compared.
 READ_BY_COLUMNS = {b"%d" % version for version in range(DIGEST_SINCE, SCHEMA_VERSION + 1)}
 
@@ -104,12 +105,18 @@ def encode_rows(rows: list[Row]) -> bytes:
     table = pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema())
     buffer = pa.BufferOutputStream()
     # Statistics and a second copy of the schema say nothing here and are most of a small file.
-    with pq.ParquetWriter(buffer, schema(), compression="zstd", write_statistics=False, store_schema=False) as writer:
+    options: dict[str, Any] = {"write_statistics": False, "store_schema": False, **_packing(len(rows))}
+    with pq.ParquetWriter(buffer, schema(), **options) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({VERSION_KEY: b"%d" % SCHEMA_VERSION, DIGEST_KEY: NO_DIGEST})
     data: bytes = buffer.getvalue().to_pybytes()
     place = _digest_place(data)
     return data[: place.start] + hashlib.sha256(data).hexdigest().encode() + data[place.stop :]
+
+
+def _packing(num_rows: int) -> dict[str, Any]:
+    """How columns are packed: of a few rows not at all, which is smaller and takes less time."""
+    return {"compression": "none", "use_dictionary": False} if num_rows < _FEW else {"compression": "zstd"}
 
 
 def _digest_place(data: bytes) -> slice:
@@ -132,15 +139,14 @@ def has_digest(data: bytes) -> bool:
     return bool(found)
 
 
-def read_places(path: Path) -> list[tuple[str, str, int | None, int]] | None:
-    """(task, setting, train_seed, episode) of every row of a whole file that carries its digest; None for any other.
+def read_columns(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]] | None:
+    """Some columns of every row of a whole file that carries its digest; None for any other.
 
     Its bytes are compared with their digest; what they say otherwise is not looked at.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = ["task", "setting", "train_seed", "episode"]
     try:
         data = read_plain(path)
         if not has_digest(data):
@@ -148,10 +154,10 @@ def read_places(path: Path) -> list[tuple[str, str, int | None, int]] | None:
         file = pq.ParquetFile(pa.BufferReader(data))
         if (file.schema_arrow.metadata or {}).get(VERSION_KEY) not in READ_BY_COLUMNS:
             return None
-        found = file.read(columns=names, use_threads=False)
+        found = file.read(columns=list(names), use_threads=False)
+        return list(zip(*(found[name].to_pylist() for name in names), strict=True))
     except (pa.ArrowException, OSError, ValueError, LookupError):
         return None
-    return list(zip(*(found[name].to_pylist() for name in names), strict=True))
 
 
 def count_rows(path: Path) -> int:
@@ -194,17 +200,13 @@ def decode_rows(data: bytes) -> list[Row]:
     table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     metadata = table.schema.metadata or {}
     stated = metadata.get(VERSION_KEY)  # None: people made it of rows, with pandas say
-    version = _version(stated, set(table.column_names))
+    version = _version(stated, frozenset(table.column_names))
     columns = columns_of(version)
     if stated is not None and version >= DIGEST_SINCE and not is_whole:
         raise ValueError("it has lost its digest")
     if set(table.column_names) != set(columns):
         raise ValueError(f"its columns are {shortened(', '.join(table.column_names))}")
-    described = pa.schema([schema().field(name) for name in columns])
-    for wanted in described:
-        if not _may_be(table.schema.field(wanted.name).type, wanted):  # a cast would make numbers of texts
-            raise ValueError(f"its {wanted.name} are of type {table.schema.field(wanted.name).type}, not {wanted.type}")
-    rows = [from_dict(upgraded(values)) for values in table.select(list(columns)).cast(described).to_pylist()]
+    rows = [from_dict(upgraded(values)) for values in _described(table, columns).to_pylist()]
     for number, row in enumerate(rows, start=1):
         try:
             check_row(row)
@@ -213,6 +215,20 @@ def decode_rows(data: bytes) -> list[Row]:
     if not is_whole:
         check_digest(metadata, rows, columns)
     return rows
+
+
+def _described(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Some columns, of the types that rows have; raises ValueError if one is of another."""
+    import pyarrow as pa
+
+    if table.schema.equals(schema()):  # all are, and casting takes longer than reading
+        return table
+    wanted = pa.schema([schema().field(name) for name in columns])
+    for field in wanted:
+        found = table.schema.field(field.name).type
+        if not _may_be(found, field):  # a cast would make numbers of texts
+            raise ValueError(f"its {field.name} are of type {found}, not {field.type}")
+    return table.select(list(columns)).cast(wanted)
 
 
 def _may_be(found: pa.DataType, wanted: pa.Field) -> bool:
@@ -224,7 +240,7 @@ def _may_be(found: pa.DataType, wanted: pa.Field) -> bool:
     return bool(found == wanted.type or (pa.types.is_large_string(found) and pa.types.is_string(wanted.type)))
 
 
-def _version(stated: bytes | None, names: set[str]) -> int:
+def _version(stated: bytes | None, names: frozenset[str]) -> int:
     """The version a file states; the earliest files state none, and are told by their columns."""
     if stated is None:
         return version_of(names)

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 SCHEMA_VERSION = 4
@@ -77,9 +78,10 @@ TEXTS_OF_JSON: dict[str, type | None] = {  # texts that hold an object in JSON -
 }
 
 
-def column_types() -> dict[str, tuple[type, bool]]:
+@functools.cache
+def column_types() -> Mapping[str, tuple[type, bool]]:
     """Column -> (its exact Python type, whether it may be None)."""
-    return {field.name: _TYPES[str(field.type)] for field in fields(Row)}
+    return MappingProxyType({field.name: _TYPES[str(field.type)] for field in fields(Row)})
 
 
 def check_row(row: Row) -> None:
@@ -125,6 +127,8 @@ def json_problem(name: str, text: str) -> str | None:
 
 def _is_text(value: str) -> bool:
     """Whether a text can be stored: half a pair of surrogates, which stands for a byte that is no text, cannot."""
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -158,7 +162,7 @@ def from_dict(values: Mapping[str, Any]) -> Row:
     Raises:
       ValueError: if a column is missing or unknown.
     """
-    if set(values) != set(COLUMNS):
+    if values.keys() != column_types().keys():
         missing, extra = sorted(set(COLUMNS) - set(values)), sorted(set(values) - set(COLUMNS))
         raise ValueError(f"Not a row: missing {shortened(str(missing))}, unknown {shortened(str(extra))}.")
     return Row(**{name: values[name] for name in COLUMNS})

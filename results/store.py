@@ -7,12 +7,13 @@ newline: what a kill left without one is no row, and the next append cuts it off
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from harness.results.csv_rows import read_csv
@@ -20,9 +21,9 @@ from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.frames import frame_of
 from harness.results.row_files import (
     count_rows,
+    read_columns,
     read_lines,
     read_parquet,
-    read_places,
     to_line,
     write_parquet,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str, int | None]  # task, setting, train_seed
 
+_PLACE = ("task", "setting", "train_seed")
 _FILE_NAME = re.compile(r"(?P<task>[^+]*)\+(?P<setting>[^+]*)\+seed(?P<seed>none|-?\d+)\.(jsonl|parquet)")
 
 
@@ -106,11 +108,19 @@ class RowStore:
         Raises:
           CorruptRowsError: if a stored file is damaged.
         """
-        path = self.complete_file(task, setting, train_seed)
-        places = None if path is None else read_places(path)
-        if places is not None and {place[:3] for place in places} == {(task, setting, train_seed)}:
-            return {place[3] for place in places}
-        return {row.episode for row in self._read((task, setting, train_seed))}
+        return {episode for (episode,) in self.values(task, setting, train_seed, ["episode"])}
+
+    def values(self, task: str, setting: str, train_seed: int | None, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Some columns of a cell's rows, sorted by episode; of a complete cell nothing else is decoded.
+
+        Raises:
+          CorruptRowsError: if a stored file is damaged.
+        """
+        cell, path = (task, setting, train_seed), self.complete_file(task, setting, train_seed)
+        found = None if path is None else read_columns(path, [*_PLACE, *columns])
+        if found and {row[:3] for row in found} == {cell}:
+            return [row[len(_PLACE) :] for row in found]
+        return [tuple(getattr(row, name) for name in columns) for row in self._read(cell)]
 
     def count(self, task: str, setting: str, train_seed: int | None) -> int:
         """How many episodes of a cell are stored, without reading them where they are in one file; for a quick look.
@@ -166,9 +176,7 @@ class RowStore:
         _sync_folder(self.folder)
 
     def _path(self, cell: Cell, suffix: str) -> Path:
-        task, setting, train_seed = cell
-        seed = "none" if train_seed is None else str(train_seed)
-        return self.folder / f"{quote(task, safe='')}+{quote(setting, safe='')}+seed{seed}.{suffix}"
+        return self.folder / f"{_stem(cell)}.{suffix}"
 
     def _read(self, cell: Cell, on_damage: OnDamage = refuse) -> list[Row]:
         # The lines are read first: should the writer complete the cell meanwhile, its rows are in the Parquet file.
@@ -240,6 +248,14 @@ def read_file(source: Path, on_damage: OnDamage = refuse) -> list[Row]:
     if source.suffix not in readers:
         raise ValueError(f"{source} is not a file of rows: expected .parquet, .jsonl or .csv.")
     return readers[source.suffix](source, on_damage)
+
+
+@functools.lru_cache(maxsize=1024)  # a cell's name is asked for ten times while it fills and is closed
+def _stem(cell: Cell) -> str:
+    """What the names of a cell's files begin with."""
+    task, setting, train_seed = cell
+    seed = "none" if train_seed is None else str(train_seed)
+    return f"{quote(task, safe='')}+{quote(setting, safe='')}+seed{seed}"
 
 
 def _cell(row: Row) -> Cell:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import EllipsisType
+from typing import Any
 
 from harness.results.damage import OnDamage, refuse
 from harness.results.rows import Row, check_row
@@ -42,9 +44,9 @@ class HeldRows(RowStore):
         """Every cell with a row, sorted."""
         return list(dict.fromkeys((row.task, row.setting, row.train_seed) for row in self.rows()))
 
-    def episodes(self, task: str, setting: str, train_seed: int | None) -> set[int]:
-        """Which episodes of a cell there are."""
-        return {row.episode for row in self.rows(task, setting, train_seed)}
+    def values(self, task: str, setting: str, train_seed: int | None, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Some columns of a cell's rows."""
+        return [tuple(getattr(row, name) for name in columns) for row in self.rows(task, setting, train_seed)]
 
     def complete(self, task: str, setting: str, train_seed: int | None) -> None:
         """Nothing has to be done."""

@@ -18,7 +18,7 @@ def mixed_code(plan: RunPlan, store: RowStore) -> str | None:
     put the two together, and the same command would never mend that.
     """
     cells = [(task.task, setting, seed) for task, setting, seed in plan.cells()]
-    measured = {row.code_revision for cell in cells for row in store.rows(*cell)}
+    measured = {code for cell in cells for (code,) in store.values(*cell, ["code_revision"])}
     if missing_cells(plan, store):
         measured.add(provenance.code_revision())
     trained: dict[str, set[str]] = {}

@@ -25,6 +25,7 @@ from harness.running.progress import Progress, span
 from harness.running.session import Session
 
 REPLAY_FILE = "replays.json"
+_TOLD = ("episode", "trajectory", "code_revision")  # columns that say whether an episode is to be played again
 NOTE = "an episode played again came out otherwise: the policy depends on what ran before, or draws at random"
 
 
@@ -67,13 +68,13 @@ def replays_owed(plan: RunPlan, store: RowStore) -> list[Cell]:
     if not plan.replays:
         return []
     known = {(done.cell, done.episode, done.trajectory) for done in replays(plan.folder)}
+    now = provenance.code_revision()
     return [
-        Cell(task, setting, seed, (last.episode,))
+        Cell(task, setting, seed, (episode,))
         for task, setting, seed in planned_cells(plan)
-        for last in store.rows(task.task, setting, seed)[-1:]
+        for episode, trajectory, code in store.values(task.task, setting, seed, _TOLD)[-1:]
         # Other code than that which measured may well play otherwise.
-        if last.code_revision == provenance.code_revision()
-        and ((task.task, setting, seed), last.episode, last.trajectory) not in known
+        if code == now and ((task.task, setting, seed), episode, trajectory) not in known
     ]
 
 

@@ -85,6 +85,29 @@ def test_the_two_stage_resampling_has_the_enumerated_distribution():
         assert found[value] / 200_000 == pytest.approx(chance, abs=error)
 
 
+def _drawn_one_by_one(samples, seeds, rng):
+    """What `_draw_means` gives, seed by seed."""
+    means = np.empty(seeds.shape)
+    for index, values in enumerate(samples):
+        places = seeds == index
+        episodes = rng.integers(len(values), size=(int(places.sum()), len(values)))
+        means[places] = values[episodes].mean(axis=1)
+    return means.mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1], [1] * 50, [7], [25] * 5, [100] * 40, [3, 3, 1, 8, 8, 8, 1, 1, 2**9, 5], [1000, 1000, 999], [3] * 300]
+)
+def test_resamples_drawn_together_are_those_drawn_one_by_one_bit_for_bit(sizes, monkeypatch):
+    values = np.random.default_rng(11)
+    samples = [values.normal(size=size) * 1e3 for size in sizes]
+    seeds = stats._draw_seeds(len(sizes), 300, np.random.default_rng(12))
+    ours, theirs = np.random.default_rng(13), np.random.default_rng(13)
+    monkeypatch.setattr(stats, "_DRAWN_AT_ONCE", 100_000)
+    assert stats._draw_means(samples, seeds, ours).tobytes() == _drawn_one_by_one(samples, seeds, theirs).tobytes()
+    assert ours.bit_generator.state == theirs.bit_generator.state
+
+
 def test_the_spread_of_resamples_is_the_closed_form():
     """Var = between / S + mean over seeds of within / (S E), population variances, for the two-stage bootstrap."""
     rng = np.random.default_rng(5)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.results.columns import load_columns
 from harness.results.damage import CorruptRowsError
 from harness.results.rows import COLUMNS, Row, canonical_json
 from harness.results.store import RowStore, load_rows
@@ -77,6 +78,32 @@ def test_rows_come_back_sorted_from_either_format(tmp_path):
     assert [p.name for p in store.folder.iterdir()] == [PARQUET]
     assert store.episodes(*CELL) == {0, 1, 2, 3, 4}
     assert store.is_complete(*CELL)
+
+
+def test_some_columns_of_a_cell_are_those_of_its_rows(tmp_path):
+    store, rows = RowStore(tmp_path / "rows"), make_rows(5)
+    wanted = [(row.episode, row.success, row.episode_return) for row in rows]
+    names = ["episode", "success", "episode_return"]
+    assert store.values(*CELL, names) == []
+    fill(store, rows[3::-1])
+    assert store.values(*CELL, names) == wanted[:4]
+    store.complete(*CELL)
+    assert store.values(*CELL, names) == wanted[:4]
+    store.append(rows[4])  # beside the complete ones
+    assert store.values(*CELL, names) == wanted
+    store.complete(*CELL)
+    (store.folder / PARQUET).rename(store.folder / PARQUET.replace("seed", "seed9"))  # of another cell than it says
+    with pytest.raises(CorruptRowsError, match="another cell"):
+        store.values(*CELL[:2], int(f"9{CELL[2]}"), names)
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 20])
+def test_few_rows_and_many_come_back_from_one_file_alike(tmp_path, number):
+    store, rows = RowStore(tmp_path / "rows"), make_rows(number)
+    fill(store, rows)
+    store.complete(*CELL)
+    assert store.rows() == rows
+    pd.testing.assert_frame_equal(load_columns(store.folder).astype(object), load_rows(store.folder).astype(object))
 
 
 def test_an_unused_store_is_empty_and_touches_nothing(tmp_path):
