@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,17 @@ def ray() -> Iterator[Ray]:
             yield Ray(cluster, {**os.environ})
         finally:
             cluster.shutdown()
+            left = _left_of(folder)
             shutil.rmtree(folder, ignore_errors=True)
+    assert not left  # other tests need the machine
+
+
+def _left_of(folder: str) -> list[str]:
+    """The processes of a cluster that was shut down, after they were given ten seconds to end."""
+    deadline = time.monotonic() + 10
+    while (left := [line for line in _processes() if folder in line]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
 
 
 @pytest.mark.slow
