@@ -14,6 +14,7 @@ from harness.errors import UsageError, unknown
 from harness.reading import Record, first_problem, read_bytes
 
 EXTRA, FLOAT = "extra_forbidden", r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"
+MOST = 10_000  # entries of a file
 IN_FILE = {  # option of the command -> its key in a file
     "suite": "suites",
     "agent": "agents",
@@ -119,15 +120,27 @@ def _parsed(text: bytes, path: Path) -> tuple[Any, dict[tuple[Any, ...], int]]:
     try:
         loader = Loader(text)
         node = loader.get_single_node()
-        lines = dict(_lines(node, path))
+        lines = _few(_lines(node, path), path)
         return (None if node is None else loader.construct_document(node)), lines
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or "it is not text"
         raise UsageError(f"{path}{where} is no YAML: {problem}.") from error
-    except (ValueError, RecursionError, TypeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} cannot be read: its entries lie too deep, or within themselves.") from error
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
+
+
+def _few(parts: Iterator[tuple[tuple[Any, ...], int]], path: Path) -> dict[tuple[Any, ...], int]:
+    """The parts of a file; too many, as aliases can make, are refused before anything is built of them."""
+    lines = {}
+    for place, line in parts:
+        lines[place] = line
+        if len(lines) > MOST:
+            raise UsageError(f"{path}, line {line}: with its aliases it has more than {MOST:,} entries.")
+    return lines
 
 
 def _lines(node: Any, path: Path, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], int]]:

@@ -19,6 +19,10 @@ runs: elsewhere
 set: {learning_rate: 1e-4, name: "3", deep: [1, 2]}
 """
 
+ALIASES = [(before, chr(ord(before) + 1)) for before in "abcdefgh"]
+TENTHS = [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in ALIASES]
+BOMB = "\n".join(["a: &a [x]", *TENTHS, ""])  # a hundred million entries
+
 
 def read(folder: Path, text: str) -> dict[str, object]:
     (folder / "table.yaml").write_text(text)
@@ -58,6 +62,11 @@ def test_every_key_is_an_option() -> None:
         ("- suites\n", r"holds no options"),
         ("", r"holds no options"),
         ("\x00", r"is no YAML"),
+        ("suites:\n\t- a\n", r"line 2 is no YAML"),
+        ("suites: &s [*s]\n", r"lie too deep, or within themselves"),
+        ("[" * 5000, r"lie too deep, or within themselves"),
+        (BOMB, r"line [1-9]: with its aliases it has more than 10,000 entries"),
+        (f"{BOMB}set: {{<<: *i}}\n", r"with its aliases it has more than 10,000 entries"),
     ],
 )
 def test_slips_are_named_with_their_line(text: str, sentence: str, tmp_path: Path) -> None:
@@ -65,6 +74,22 @@ def test_slips_are_named_with_their_line(text: str, sentence: str, tmp_path: Pat
         read(tmp_path, text)
     assert "table.yaml" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_aliases_may_be_used(tmp_path: Path) -> None:
+    assert read(tmp_path, "suites: &both [a, b]\nagents: *both\n") == {"suite": ["a", "b"], "agent": ["a", "b"]}
+
+
+@pytest.mark.parametrize("text", [b"suites: [\xff]\n", "suites: [é]\n".encode("latin-1")])
+def test_what_is_no_text_is_refused(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_bytes(text)
+    with pytest.raises(UsageError, match="is no YAML: it is not text"):
+        read_campaign(tmp_path / "table.yaml")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_campaign(tmp_path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
