@@ -62,6 +62,8 @@ class Config(sac.CroppedConfig):
 
     @model_validator(mode="after")
     def _check_demos(self) -> Config:
+        if twice := [camera for camera in self.cameras if self.cameras.count(camera) > 1]:
+            raise ValueError(f"cameras names {twice[0]} twice")
         if not self.num_demos and (self.warm_up_updates or self.num_catch_up_updates):
             raise ValueError("num_demos 0 leaves nothing for warm_up_updates or num_catch_up_updates: set both to 0")
         if not self.num_demos and not self.num_exploration_steps:

@@ -1490,7 +1490,7 @@ def encoder_train(
     from harness.spec import check_profile
 
     if kind != "vae":
-        raise unknown("encoder to train", kind, ["vae"])
+        raise unknown("kind", kind, ["vae"])
     if not 4 <= images <= 10_000_000 or not 1 <= epochs <= 1_000 or not 0 <= seed < 2**31:
         raise UsageError("--images goes from 4 to 10000000, --epochs from 1 to 1000 and --seed from 0 to 2147483647.")
     chosen = load_suite(suite)

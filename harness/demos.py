@@ -196,6 +196,26 @@ def check_scene(demos: DemoSet, suite: Suite, task: str, profile: str) -> None:
             raise UsageError(f"{demos.folder} holds demonstrations of another scene: {key} {found!r}, not {value!r}.")
 
 
+def check_recordings(suite: Suite, task: str, num: int, noisy: bool, store: AssetStore) -> None:
+    """Checks that there are as many recordings of humans as are asked for, and that they fill an episode.
+
+    Args:
+      suite: with the protocol that is trained under.
+      task, num, noisy, store: as `collect_demos` takes them (`episodes`).
+    Raises:
+      UsageError: naming what is wrong.
+      MissingAssetError: if their file is absent.
+    """
+    player = _make_player(suite, task, "human", noisy, store, seed=0)
+    _check_number(player, task, num)
+    longest, frames = player.longest or 0, suite.protocol.for_task(task).episode_frames
+    if frames > longest:
+        raise UsageError(
+            f"Episodes of {frames} frames are longer than the human demonstrations of {task}, which end after "
+            f"{longest} at the latest: set protocol.episode_frames to {longest} at most."
+        )
+
+
 def collect_demos(
     suite: Suite,
     task: str,
@@ -240,8 +260,7 @@ def collect_demos(
     if successes_only is None:
         successes_only = source == "expert"
     player = _make_player(suite, suite.check_task(task), source, noisy, store, seed)
-    if source == "human" and episodes > player.limit:
-        raise UsageError(f"There are {player.limit} human demonstrations of {task}, fewer than {episodes}.")
+    _check_number(player, task, episodes)
     manner = {"source": source, "made_by": MADE_BY[source], "assets": player.identity, "seed": seed}
     manner |= {"noisy": noisy, "successes_only": successes_only}
     record = _open_record(out, _scene_facts(suite, task, profile if pictures else None) | manner, episodes)
@@ -351,10 +370,15 @@ def _make_player(suite: Suite, task: str, source: str, noisy: bool, store: Asset
     if source == "expert":
         return _expert_player(hook(task, store), noisy, seed, task)
     if noisy:
-        raise UsageError("Human demonstrations are replayed as they are, without noise.")
+        raise UsageError("Human demonstrations are replayed as they are: ask for no noise (noisy_demos=false).")
     if suite.protocol.action_repeat[task] != 1:
         raise UsageError(f"Human demonstrations of {task} hold one action per control step; use action repeat 1.")
     return _human_player(*hook(task, store))
+
+
+def _check_number(player: _Player, task: str, wanted: int) -> None:
+    if wanted > player.limit:
+        raise UsageError(f"There are {player.limit} human demonstrations of {task}, fewer than {wanted}.")
 
 
 def _expert_player(expert: Any, noisy: bool, seed: int, task: str) -> _Player:

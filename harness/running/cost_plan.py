@@ -11,7 +11,7 @@ from harness.registry import load_agent, load_suite
 from harness.running.asset_lookup import look_up
 from harness.running.device import choose_device
 from harness.running.plan import RunOptions
-from harness.running.planning import plan_task
+from harness.running.planning import check_task, plan_task
 from harness.running.presets import load_preset
 from harness.spec import check_profile
 
@@ -50,6 +50,7 @@ def plan_costs(
             raise UsageError(f"Agent {agent.name} does not learn: there is no iteration to measure.")
         options = RunOptions(suite=suite_name, agent=agent_name, settings=settings)
         plan = plan_task(options, suite, agent, load_preset("paper"), name, {})
+        check_task(options, suite, agent, plan)
         for asset in agent.required_assets(agent.configure(plan.config)):
             look_up(store, asset)
         worlds.append(World(suite_name, (), agent_name, plan, 0, store, {}, chosen, profile))

@@ -53,7 +53,11 @@ def check_demos(
             f"Episodes of {plan.protocol.episode_frames} frames are longer than the demonstrations of {task}, which "
             f"end after {longest}: set protocol.episode_frames to {longest} at most."
         )
-    if tasks[task]:
+    if request.source == "human":
+        from harness.demos import check_recordings  # here: it loads the simulator
+
+        check_recordings(replace(suite, protocol=plan.protocol), task, request.num, request.noisy, store)
+    elif tasks[task]:
         AssetStore(store.folders, allow_stand_ins=False).find(tasks[task])
 
 

@@ -55,6 +55,8 @@ def make_plan(options: RunOptions) -> RunPlan:
     # Every task the run could have is planned, so that the run's identity does not depend on the tasks asked for.
     possible = tuple(task for task in suite.all_tasks if not policies or any(task == name for name, _ in policies))
     plans = tuple(plan_task(options, suite, agent, preset, task, policies) for task in possible)
+    for each in (plan for plan in plans if plan.task in asked):
+        check_task(options, suite, agent, each, any_policy(policies, each.task))
     seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
@@ -170,6 +172,18 @@ def plan_task(
     if source:
         frames = source.record.train_frames
     config = make_config(agent, task, preset.name, given, source.record.config if source else {})
+    return TaskPlan(task, config.model_dump(mode="json"), "", frames if agent.learns else 0, protocol)
+
+
+def check_task(
+    options: RunOptions, suite: Suite, agent: AgentSpec, plan: TaskPlan, source: PolicySource | None = None
+) -> None:
+    """Refuses a task that an agent, set as it is, cannot see or learn; one that is not asked for may be such a task.
+
+    Raises:
+      UsageError: with the reason.
+    """
+    protocol, task, config = plan.protocol, plan.task, agent.configure(plan.config)
     if protocol.image_size < (smallest := agent.smallest_image(config)):
         raise UsageError(
             f"Agent {agent.name} needs pictures of at least {smallest} pixels a side, not "
@@ -182,11 +196,10 @@ def plan_task(
     if source:
         check_trained_for(source, protocol, task, options.profile)
     elif agent.learns:
-        repeat = protocol.action_repeat[task]
+        repeat, frames = protocol.action_repeat[task], plan.train_frames
         if problem := config.training_problem(frames, protocol.episode_frames, repeat):
             raise UsageError(f"Within {frames} frames agent {agent.name} learns nothing on {task}: {problem}.")
         check_memory(agent, config, protocol, task)
-    return TaskPlan(task, config.model_dump(mode="json"), "", frames if agent.learns else 0, protocol)
 
 
 def _positive(name: str, given: int | None, default: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.assets.store import AssetStore
@@ -16,6 +17,7 @@ from harness.reading import SEAL, seal
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from harness.running.run import execute
+from tests.harness import demonstrated
 from tests.harness.demonstrated import SUITE
 
 NAME = "tests.harness.demonstrated:SUITE"
@@ -24,6 +26,7 @@ QUICK = ("warm_up_updates=2", "update_every_steps=10", "replay_capacity=500", "n
 
 
 def options(runs: Path, *settings: str, **changes: Any) -> RunOptions:
+    quick = [each for each in QUICK if each.split("=")[0] not in {given.split("=")[0] for given in settings}]
     made: dict[str, Any] = {
         "suite": NAME,
         "agent": "ferm",
@@ -32,7 +35,7 @@ def options(runs: Path, *settings: str, **changes: Any) -> RunOptions:
         "episodes": 1,
         "device": "cpu",
         "workers": 1,
-        "settings": (*SMALL, *QUICK, *settings),
+        "settings": (*SMALL, *quick, *settings),
         "runs": runs,
     }
     return RunOptions(**{**made, **changes})
@@ -131,6 +134,55 @@ def test_wrong_input(
         make_plan(made)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+class Recording:
+    """Thirty actions of somebody."""
+
+    actions = np.zeros((30, 2))
+
+    def start(self, simulation: Any) -> None:
+        """Anywhere."""
+
+
+ONE_STEP = ("protocol.action_repeat=1", "protocol.episode_frames=30")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ((*ONE_STEP, "noisy_demos=false", "num_demos=3"), "are 2 human demonstrations of dot_reach, fewer than 3"),
+        ((*ONE_STEP, "num_demos=2"), r"ask for no noise \(noisy_demos=false\)"),
+        (("noisy_demos=false", "num_demos=2"), "one action per control step; use action repeat 1"),
+        (("noisy_demos=false", "num_demos=2", *ONE_STEP[:1], "protocol.episode_frames=31"),
+         "Episodes of 31 frames are longer than the human demonstrations of dot_reach, which end after 30"),
+    ],
+)  # fmt: skip
+def test_recordings_of_humans_that_do_not_fit_are_refused(
+    settings: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    human = {**SUITE.demonstrators, "human": {"dot_reach": ""}}
+    monkeypatch.setattr(demonstrated, "SUITE", replace(SUITE, demonstrators=human))
+    monkeypatch.setattr(demonstrated, "human_demos", lambda *_: ((Recording(),) * 2, "hands"), raising=False)
+    plan = make_plan(options(tmp_path, "demo_source=human", "noisy_demos=false", "num_demos=2", *ONE_STEP))
+    assert plan.tasks[0].config["num_demos"] == 2
+    with pytest.raises(UsageError, match=words):
+        make_plan(options(tmp_path, "demo_source=human", *settings))
+
+
+def test_a_task_that_is_not_asked_for_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Door has one camera and relocate three; pen's episodes are too short for two batches, door's are not."""
+    monkeypatch.setattr("harness.running.planning.check_demos", lambda *_: None)
+    suite = {"suite": "adroit_distractors", "frames": None}
+    made = options(tmp_path, **suite, tasks=("relocate",))
+    made = replace(made, settings=("cameras=[0,2]",))
+    assert make_plan(made).tasks[0].config["cameras"] == [0, 2]
+    with pytest.raises(UsageError, match="cannot see door"):
+        make_plan(replace(made, tasks=("relocate", "door")))
+    with pytest.raises(UsageError, match="cameras names 2 twice"):
+        make_plan(replace(made, settings=("cameras=[2,2]",)))
+    monkeypatch.setattr("harness.running.planning.find_assets", lambda *_: {})
+    assert make_plan(replace(made, agent="dapg", tasks=("door",), settings=("episodes_per_update=1",))).tasks
 
 
 def test_the_number_of_cameras_a_suite_states_is_that_of_its_simulations() -> None:
