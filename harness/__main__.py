@@ -1,11 +1,23 @@
 """`python -m harness` is the `harness` command."""
 
+import sys
+
 from harness.search_path import move_current_folder_last
 
 if __name__ == "__main__":
     move_current_folder_last()  # before anything else is imported
 
-from harness.cli import main
+
+def start() -> None:
+    """Runs the command, below a process that watches it where code from outside may run."""
+    from harness.supervision import may_run_code_from_outside, supervise
+
+    if may_run_code_from_outside(sys.argv[1:]):
+        supervise()
+    from harness.cli import main
+
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    start()

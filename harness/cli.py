@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ import typer
 from harness.errors import AgentError, UsageError, WorkError, unknown
 from harness.interchange_commands import export_command, import_command
 from harness.refusals import in_one_sentence
-from harness.results.damage import CorruptRowsError
+from harness.results.damage import CorruptRowsError, OnDamage, undigested_told
 from harness.results.text import escaped, json_escaped
 from harness.streams import abandon_output, prepare_streams
 
@@ -552,7 +553,8 @@ def _rows_of(*plans: Any) -> Any:
     from harness.results.columns import load_columns
 
     there = [plan.folder for plan in plans if plan.folder.is_dir()]  # none: nothing was measured before the work failed
-    rows = load_columns(*there, on_damage=lambda damage: _say(f"Left out: {damage}", err=True))
+    with _damage_told() as on_damage:
+        rows = load_columns(*there, on_damage=on_damage)
     return rows.astype({name: "str" for name, kind in rows.dtypes.items() if str(kind) == "category"})
 
 
@@ -745,7 +747,8 @@ def _load_board(paths: Sequence[Path], wanted: Any, given: Sequence[Suite], *, f
 
     rules = {suite.name: suite_rules(suite) for suite in given}
     known = lambda name: rules.get(name) or rules_of(name)  # noqa: E731
-    loaded = load_with_submissions(paths, wanted, known, for_pages=for_pages, on_damage=_left_out)
+    with _damage_told() as on_damage:
+        loaded = load_with_submissions(paths, wanted, known, for_pages=for_pages, on_damage=on_damage)
     for refused in loaded.submissions.refused:
         _say(f"Refused: {refused.path}: {refused.reason}.", err=True)
     return loaded
@@ -829,8 +832,14 @@ def suite_facts(names: Iterable[str], given: Sequence[Suite]) -> dict[str, Any]:
     }
 
 
-def _left_out(damage: CorruptRowsError) -> None:
-    _say(f"Left out: {damage}", err=True)
+def _damage_told() -> contextlib.AbstractContextManager[OnDamage]:
+    """Around reading rows: says what is left out, and at the end what has no digest."""
+    return undigested_told(partial(_say, err=True), lambda damage: _say(f"Left out: {damage}", err=True))
+
+
+def _undigested_told() -> contextlib.AbstractContextManager[OnDamage]:
+    """Around reading rows: raises damage, and says at the end what has no digest."""
+    return undigested_told(partial(_say, err=True))
 
 
 @contextlib.contextmanager
@@ -859,8 +868,8 @@ def submit_command(
     if out is not None:
         _check_suffix(out, ".zip")
         check_target(out)
-    with _input():
-        data = submit(run, policies=policies)
+    with _input(), _undigested_told() as on_damage:
+        data = submit(run, policies=policies, on_damage=on_damage)
         found = read_submission(data, run.name)
     path = out or Path(f"{found.record.run_id}.zip")
     check_target(path)
@@ -996,7 +1005,9 @@ def _show_check(
     from harness.reports.gate_text import show_gate
 
     _check_records([*runs, *baseline])
-    gate = check(load_side(runs, wanted), load_side(baseline, wanted), question)
+    with _undigested_told() as on_damage:
+        sides = load_side(runs, wanted, on_damage), load_side(baseline, wanted, on_damage)
+    gate = check(*sides, question)
     status, now = exit_status(gate, inconclusive), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     _put(show_gate(gate, fmt, status=status, now=now), out, lambda: show_gate(gate, "text", status=status, now=now))
     return status
@@ -1010,7 +1021,8 @@ def _show_plan(
     from harness.reports.gate_text import show_plan
 
     _check_records(baseline)
-    lines = plan(load_side(baseline, wanted), question, *sizes)
+    with _undigested_told() as on_damage:
+        lines = plan(load_side(baseline, wanted, on_damage), question, *sizes)
     _put(show_plan(lines, fmt), out, lambda: show_plan(lines, "text"))
     return 0
 
@@ -1070,7 +1082,8 @@ def baseline_save(
             raise UsageError(f"There is no folder {file.parent} to write {file.name} into.")
         check_target(file)
         _check_records([run])
-        num_episodes = freeze([run], file)
+        with _undigested_told() as on_damage:
+            num_episodes = freeze([run], file, on_damage)
     _say(f"{file}: {num_episodes} episodes")
 
 
@@ -1107,9 +1120,9 @@ def report_command(
     if figures is not None:
         check_writable(figures)
     paths = runs or [Path("runs")]
-    with _input():
+    with _input(), _damage_told() as on_damage:
         method = method_named(interval)
-        rows = load_rows(*paths, on_damage=_left_out)
+        rows = load_rows(*paths, on_damage=on_damage)
         if rows.empty:
             raise UsageError(f"No rows in {', '.join(map(str, paths))}: nothing has been measured there yet.")
     facts = suite_facts(map(str, rows["suite"].unique()), ())

@@ -112,11 +112,13 @@ def _check_installed(tracker: str) -> None:
 
 
 def _rows(runs: list[Path] | None) -> Rows:
-    from harness.results import load
+    from harness.results.damage import undigested_told
+    from harness.results.frames import Rows
+    from harness.results.store import load_rows
 
     paths = runs or [Path("runs")]
-    with _as_wrong_use():
-        rows = load(*paths)
+    with _as_wrong_use(), undigested_told(lambda note: typer.echo(escaped(note), err=True)) as on_damage:
+        rows = Rows(load_rows(*paths, on_damage=on_damage))
     if not len(rows):
         raise UsageError(f"No rows in {', '.join(map(str, paths))}: nothing has been measured there yet.")
     return rows

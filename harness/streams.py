@@ -6,6 +6,7 @@ that names "standard output", whatever was wrong with it, so that the exit statu
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -40,9 +41,10 @@ def abandon_output() -> None:
     """Sends what is left of standard output nowhere: it failed, and would fail again when the process ends."""
     if not isinstance(getattr(getattr(sys.stdout, "buffer", None), "raw", None), _Output):
         return  # somebody else's stream
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _OUT)
-    sys.stdout = open(nowhere, "w", closefd=False)  # noqa: SIM115 (for the rest of the process)
+    with contextlib.suppress(OSError):  # no descriptor is left: then that is what will be told
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _OUT)
+        sys.stdout = io.open(nowhere, "w", closefd=False)  # noqa: SIM115, UP020 (a user's module may have hidden the other)
 
 
 class _Output(io.FileIO):

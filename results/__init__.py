@@ -7,6 +7,7 @@ harness.results.table(rows)               # one table per suite, as `harness rep
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,11 +28,17 @@ def load(*paths: str | os.PathLike[str]) -> Rows:
     Raises:
       FileNotFoundError: if a path does not exist.
       ValueError: if a file is none of rows; `CorruptRowsError`, which is one, if it is damaged.
+
+    Warns:
+      UserWarning: if a file has no digest, so that nobody can tell whether its rows were altered.
     """
+    from harness.results.damage import undigested_told
     from harness.results.frames import Rows
     from harness.results.store import load_rows
 
-    return Rows(load_rows(*(paths or ("runs",))))
+    # The caller's line is shown: of the frames between, one is this function, two are contextlib's.
+    with undigested_told(lambda note: warnings.warn(note.removeprefix("Note: "), stacklevel=5)) as on_damage:
+        return Rows(load_rows(*(paths or ("runs",)), on_damage=on_damage))
 
 
 def table(rows: Rows | pd.DataFrame | str | os.PathLike[str], *, suite: str | None = None) -> ShownTables:

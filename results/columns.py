@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.results.damage import OnDamage, refuse
-from harness.results.earlier import added_since
-from harness.results.row_files import READ_BY_COLUMNS, VERSION_KEY, has_digest, schema
+from harness.results.damage import OnDamage, Undigested, refuse
+from harness.results.earlier import DIGEST_KEY, added_since
+from harness.results.row_files import READ_BY_COLUMNS, UNDIGESTED_KEY, VERSION_KEY, has_digest, schema
 from harness.results.rows import COLUMNS, SCHEMA_VERSION, TEXTS_OF_JSON, column_types, json_problem, to_dict
 from harness.results.store import Cell, RowStore, read_file, sources
 
@@ -39,7 +39,7 @@ def load_columns(
     Args:
       paths: as for `harness.results.store.load_rows`.
       columns: which of the columns of `Row` to keep; all are checked.
-      on_damage: told of every damaged line or file, which is then left out; by default it is raised.
+      on_damage: as for `load_rows`.
 
     Returns:
       As `load_rows`, but for texts, which are categories.
@@ -72,19 +72,19 @@ def _batches(readers: Iterator[Callable[[], pa.Table]]) -> Iterator[list[Callabl
 
 
 def _read_file(path: Path, on_damage: OnDamage) -> pa.Table:
-    table = _sound(path) if path.suffix == ".parquet" else None
+    table = _sound(path, on_damage) if path.suffix == ".parquet" else None
     return _from_rows(read_file(path, on_damage)) if table is None else table
 
 
 def _read_cell(store: RowStore, cell: Cell, on_damage: OnDamage) -> pa.Table:
     path = store.complete_file(*cell)
-    table = None if path is None else _sound(path)
+    table = None if path is None else _sound(path, on_damage)
     if table is None or not _is_plain(table, cell):
         return _from_rows(store.rows(*cell, on_damage=on_damage))
     return table
 
 
-def _sound(path: Path) -> pa.Table | None:
+def _sound(path: Path, on_damage: OnDamage) -> pa.Table | None:
     """What a file of rows holds, texts as categories; None if anything is not as this program writes it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -95,11 +95,16 @@ def _sound(path: Path) -> pa.Table | None:
         table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=_texts()).read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError):
         return None
-    stated = (table.schema.metadata or {}).get(VERSION_KEY)
-    if stated is not None and not (is_whole and stated in READ_BY_COLUMNS):
+    metadata = table.schema.metadata or {}
+    stated = metadata.get(VERSION_KEY)
+    if DIGEST_KEY in metadata or (stated is not None and not (is_whole and stated in READ_BY_COLUMNS)):
         return None
     table = _completed(table, SCHEMA_VERSION if stated is None else int(stated))
-    return table if _is_sound(table) else None
+    if not _is_sound(table):
+        return None
+    if not is_whole or UNDIGESTED_KEY in metadata:
+        on_damage(Undigested(path))
+    return table
 
 
 def _completed(table: pa.Table, version: int) -> pa.Table:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.damage import CorruptRowsError, OnDamage, Undigested, refuse
 from harness.results.earlier import columns_of, upgraded, version_of
 from harness.results.plain_file import read_plain
 from harness.results.rows import COLUMNS, Row, check_row, column_types, from_dict, shortened, to_dict
@@ -45,11 +45,13 @@ def read_csv(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
       CorruptRowsError: if it holds anything but rows; the message says in which line.
     """
     try:
-        return parse_csv(_text(path))
+        rows = parse_csv(_text(path))
     except (ValueError, TypeError) as error:
         reason = shortened(" ".join(str(error).split()).removesuffix("."), 300)
         on_damage(CorruptRowsError(f"{path} is not a file of rows: {reason}. Nothing is measured over it."))
         return []
+    on_damage(Undigested(path))  # a table of texts has no place for one
+    return rows
 
 
 def parse_csv(text: str) -> list[Row]:

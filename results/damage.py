@@ -1,9 +1,11 @@
-"""Damaged files of rows: the error that names them, and what is done about it."""
+"""What is wrong with files of rows: damage, for which they are refused, and the lack of a digest, which is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from harness.results.text import escaped
 
@@ -17,9 +19,52 @@ class CorruptRowsError(ValueError):
         return escaped(super().__str__())
 
 
-OnDamage = Callable[[CorruptRowsError], None]
+@dataclass(frozen=True)
+class Undigested:
+    """A file of sound rows without a digest over all of them: nobody can tell whether they were altered.
+
+    People make such files, with pandas or as CSV, and the earliest versions of this program did.
+    """
+
+    path: Path
 
 
-def refuse(damage: CorruptRowsError) -> NoReturn:
-    """What is done about damage unless asked otherwise."""
-    raise damage
+OnDamage = Callable[[CorruptRowsError | Undigested], None]
+
+
+def refuse(found: CorruptRowsError | Undigested) -> None:
+    """What is done about damage unless asked otherwise; rows without a digest are taken."""
+    if isinstance(found, CorruptRowsError):
+        raise found
+
+
+@contextlib.contextmanager
+def undigested_told(say: Callable[[str], object], on_damage: OnDamage = refuse) -> Iterator[OnDamage]:
+    """Around reading: says at the end, in one sentence, which files had no digest.
+
+    Args:
+      say: takes the sentence.
+      on_damage: told of the damage.
+
+    Yields:
+      what is to be told of everything.
+    """
+    files: dict[Path, None] = {}
+
+    def tell(found: CorruptRowsError | Undigested) -> None:
+        if isinstance(found, Undigested):
+            files.setdefault(found.path)
+        else:
+            on_damage(found)
+
+    yield tell
+    if files:
+        say(_sentence(list(files)))
+
+
+def _sentence(files: list[Path]) -> str:
+    others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return (
+        f"Note: {files[0]}{others} hold{'' if others else 's'} rows without a digest, as other programs and the "
+        "earliest versions of this one write them: whether they were altered cannot be told."
+    )

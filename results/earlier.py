@@ -11,7 +11,7 @@ from harness.results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, t
 
 # By the version that brought it, each column that earlier rows lack, with the value that says it was not recorded.
 _ADDED: dict[int, dict[str, Any]] = {2: {"trajectory": ""}, 4: {"origin": ""}}
-_DIGEST_KEY = b"rows_sha256"  # of the rows of a Parquet file before version 3, whose digest is over all its bytes
+DIGEST_KEY = b"rows_sha256"  # of the rows of a Parquet file before version 3, whose digest is over all its bytes
 
 
 @functools.cache
@@ -34,8 +34,8 @@ def version_of(names: frozenset[str]) -> int:
     return next((version for version in versions if set(columns_of(version)) == names), SCHEMA_VERSION)
 
 
-def check_digest(metadata: Mapping[bytes, bytes], rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Compares the rows of a Parquet file of an earlier version with their digest; the earliest have none.
+def check_digest(metadata: Mapping[bytes, bytes], rows: Iterable[Row], columns: Sequence[str]) -> bool:
+    """Compares the rows of a Parquet file of an earlier version with their digest; False if it has none.
 
     Raises:
       ValueError: if they differ.
@@ -44,8 +44,9 @@ def check_digest(metadata: Mapping[bytes, bytes], rows: Iterable[Row], columns: 
     for row in rows:
         values = to_dict(row)
         digest.update(canonical_json([values[name] for name in columns]).encode() + b"\n")
-    if metadata.get(_DIGEST_KEY, digest.hexdigest().encode()) != digest.hexdigest().encode():
+    if metadata.get(DIGEST_KEY, digest.hexdigest().encode()) != digest.hexdigest().encode():
         raise ValueError("its rows do not match their digest")
+    return DIGEST_KEY in metadata
 
 
 def added_since(version: int) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """How rows lie in files: one line of JSON each while a cell fills, one Parquet file when it is complete.
 
 Both carry digests, because a flipped bit may well decode as another number. A Parquet file's covers every byte and is
-compared before anything is decoded. Earlier versions' covers the rows alone; files that people made of rows have none.
+compared before anything is decoded. Earlier versions' covers the rows alone; files that people made of rows have none,
+and lines of before there were checksums: they are read, and whoever reads is told so. A cell that is completed with
+such rows keeps that in mind, lest its own digest vouch for them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.damage import CorruptRowsError, OnDamage, Undigested, refuse
 from harness.results.earlier import check_digest, columns_of, upgraded, version_of
 from harness.results.plain_file import read_plain
 from harness.results.rows import (
@@ -35,9 +38,11 @@ if TYPE_CHECKING:
 
 CHECKSUM = "checksum"  # of a line's other values
 VERSION_KEY, DIGEST_KEY = b"rows_schema_version", b"rows_file_sha256"  # in the metadata of a Parquet file
+UNDIGESTED_KEY = b"rows_without_digest"  # in the metadata of a file with rows that came without one
 NO_DIGEST = b"0" * 64  # in the digest's place while it is computed
 DIGEST_SINCE = 3  # version of rows
 _FEW = 4  # rows that take less room as they are (see `_packing`)
+_ABSENT = object()
 #: What files state whose columns need no more than their digest compared.
 READ_BY_COLUMNS = {b"%d" % version for version in range(DIGEST_SINCE, SCHEMA_VERSION + 1)}
 
@@ -59,31 +64,41 @@ def read_lines(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
         *lines, _torn = read_plain(path).split(b"\n")
     except FileNotFoundError:
         return []
-    rows = []
+    rows, is_digested = [], True
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(_parse_line(line))
+            row, has_checksum = _parse_line(line)
         except (ValueError, TypeError, RecursionError) as error:
             on_damage(_damaged(f"{path}, line {number} is not a row", error))
+            continue
+        rows.append(row)
+        is_digested = is_digested and has_checksum
+    if not is_digested:
+        on_damage(Undigested(path))
     return rows
 
 
-def _parse_line(line: bytes) -> Row:
+def _parse_line(line: bytes) -> tuple[Row, bool]:
+    """The row of a line, and whether it has a checksum, which is compared."""
     values = json.loads(line.decode())  # not from bytes, which would be guessed to be in other encodings too
     if not isinstance(values, dict):
         raise ValueError(f"it holds {shortened(repr(values))}")
-    checksum = values.pop(CHECKSUM, None)
+    has_checksum = values.pop(CHECKSUM, _ABSENT) is not _ABSENT
     row = from_dict(upgraded(values))
     # The whole line: another last digit may well stand for the same number.
-    if checksum is not None and line != _checked(values):
+    if has_checksum and line != _checked(values):
         raise ValueError(f"its values do not match its {CHECKSUM}")
     check_row(row)
-    return row
+    return row, has_checksum
 
 
-def write_parquet(rows: list[Row], path: Path) -> None:
-    """Writes the rows to a temporary file and renames it, so that `path` is never half a file."""
-    data = encode_rows(rows)
+def write_parquet(rows: list[Row], path: Path, *, are_digested: bool = True) -> None:
+    """Writes the rows to a temporary file and renames it, so that `path` is never half a file.
+
+    Args:
+      are_digested: whether all of them are new, or were read with digests.
+    """
+    data = encode_rows(rows, are_digested=are_digested)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
@@ -97,18 +112,19 @@ def write_parquet(rows: list[Row], path: Path) -> None:
         raise
 
 
-def encode_rows(rows: list[Row]) -> bytes:
-    """A Parquet file whose metadata hold the digest of all its bytes but that digest."""
+def encode_rows(rows: list[Row], *, are_digested: bool = True) -> bytes:
+    """A Parquet file whose metadata hold the digest of all its bytes but that digest; `write_parquet` has the rest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema())
+    told = {} if are_digested else {UNDIGESTED_KEY: b"1"}
     buffer = pa.BufferOutputStream()
     # Statistics and a second copy of the schema say nothing here and are most of a small file.
     options: dict[str, Any] = {"write_statistics": False, "store_schema": False, **_packing(len(rows))}
     with pq.ParquetWriter(buffer, schema(), **options) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata({VERSION_KEY: b"%d" % SCHEMA_VERSION, DIGEST_KEY: NO_DIGEST})
+        writer.add_key_value_metadata({VERSION_KEY: b"%d" % SCHEMA_VERSION, **told, DIGEST_KEY: NO_DIGEST})
     data: bytes = buffer.getvalue().to_pybytes()
     place = _digest_place(data)
     return data[: place.start] + hashlib.sha256(data).hexdigest().encode() + data[place.stop :]
@@ -160,19 +176,58 @@ def read_columns(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]] | No
         return None
 
 
-def count_rows(path: Path) -> int:
-    """How many rows a Parquet file says it holds; its bytes are not compared with their digest.
+def is_as_written(path: Path) -> bool:
+    """Whether a Parquet file of rows carries a digest, which its bytes are compared with; nothing is decoded.
 
     Raises:
-      CorruptRowsError: if it is no Parquet file.
+      CorruptRowsError: if it carries that of other bytes, or cannot be read.
+    """
+    try:
+        return has_digest(read_plain(path))
+    except (OSError, ValueError) as error:
+        raise _damaged(f"{path} is not a file of rows", error) from error
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file says it holds; nothing else of it is decoded.
+
+    Raises:
+      CorruptRowsError: if it is no Parquet file, or its bytes do not match their digest.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return int(pq.read_metadata(pa.BufferReader(read_plain(path))).num_rows)
+        data = read_plain(path)
+        footer, head = _footer(data), _footer_head()
+        if has_digest(data) and footer.startswith(head):
+            return _varint(footer[len(head) :]) >> 1  # of a signed number, as Thrift's compact protocol writes it
+        return int(pq.read_metadata(pa.BufferReader(data)).num_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(f"{path} is not a file of rows", error) from error
+
+
+def _footer(data: bytes) -> bytes:
+    return data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
+
+
+@cache
+def _footer_head() -> bytes:
+    """What stands before the number of rows in the footer of every file written here: reading it all takes ten times as
+    long as reading the file."""
+    row = Row(**{name: kind() for name, (kind, _) in column_types().items()})
+    one, two = (_footer(encode_rows([row] * number)) for number in (1, 2))
+    return bytes(a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
+
+
+def _varint(data: bytes) -> int:
+    """The number that bytes begin with: seven bits in each, the lowest first, until one has its highest bit unset."""
+    number = 0
+    for place, byte in enumerate(data[:10]):
+        number |= (byte & 127) << (7 * place)
+        if byte < 128:
+            break
+    return number
 
 
 def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
@@ -184,13 +239,26 @@ def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     except FileNotFoundError:
         return []
     try:
-        return decode_rows(data)
+        rows, are_digested = _decoded(data)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
         on_damage(_damaged(f"{path} is not a file of rows", error))
         return []
+    if not are_digested:
+        on_damage(Undigested(path))
+    return rows
 
 
 def decode_rows(data: bytes) -> list[Row]:
+    """The rows of a Parquet file's bytes.
+
+    Raises:
+      pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError: if they are damaged.
+    """
+    return _decoded(data)[0]
+
+
+def _decoded(data: bytes) -> tuple[list[Row], bool]:
+    """The rows, and whether all of them were under a digest ever since they were measured."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -212,9 +280,8 @@ def decode_rows(data: bytes) -> list[Row]:
             check_row(row)
         except (ValueError, TypeError) as error:
             raise ValueError(f"row {number}, {error}") from error
-    if not is_whole:
-        check_digest(metadata, rows, columns)
-    return rows
+    has_any = is_whole or check_digest(metadata, rows, columns)
+    return rows, has_any and UNDIGESTED_KEY not in metadata
 
 
 def _described(table: pa.Table, columns: Sequence[str]) -> pa.Table:

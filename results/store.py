@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from harness.results.csv_rows import read_csv
-from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.damage import CorruptRowsError, OnDamage, Undigested, refuse
 from harness.results.frames import frame_of
 from harness.results.row_files import (
     count_rows,
+    is_as_written,
     read_columns,
     read_lines,
     read_parquet,
@@ -81,7 +82,8 @@ class RowStore:
           task: only of this task; None for all.
           setting: only of this setting; None for all.
           train_seed: only of this seed, where None means rows without one; `...` for all.
-          on_damage: told of every damaged line or file, which is then left out; by default it is raised.
+          on_damage: told of every damaged line or file, which is then left out; by default it is raised. Also told of
+            every file without a digest, which is read.
 
         Raises:
           CorruptRowsError: if a stored file is damaged.
@@ -102,13 +104,22 @@ class RowStore:
         found = {cell for path in _listed(self.folder) if (cell := _parse(path)) is not None}
         return sorted(found, key=_cell_order)
 
-    def episodes(self, task: str, setting: str, train_seed: int | None) -> set[int]:
+    def episodes(self, task: str, setting: str, train_seed: int | None, *, run_id: str | None = None) -> set[int]:
         """Which episodes of a cell are stored.
 
+        Args:
+          run_id: whose rows they must be; None if that does not matter.
+
         Raises:
-          CorruptRowsError: if a stored file is damaged.
+          CorruptRowsError: if a stored file is damaged, or holds rows of another run.
         """
-        return {episode for (episode,) in self.values(task, setting, train_seed, ["episode"])}
+        found = self.values(task, setting, train_seed, ["episode", "run_id"])
+        for _, other in found:
+            if run_id not in (None, other):
+                cell = (task, setting, train_seed)
+                where = self.complete_file(*cell) or self._path(cell, "jsonl")
+                raise CorruptRowsError(f"{where} holds rows of another run, {other}: move it away.")
+        return {episode for episode, _ in found}
 
     def values(self, task: str, setting: str, train_seed: int | None, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Some columns of a cell's rows, sorted by episode; of a complete cell nothing else is decoded.
@@ -131,6 +142,15 @@ class RowStore:
         if (path := self.complete_file(task, setting, train_seed)) is not None:
             return count_rows(path)
         return len(self.episodes(task, setting, train_seed))
+
+    def is_as_written(self, task: str, setting: str, train_seed: int | None) -> bool:
+        """Whether the cell is complete and its file has the digest of its bytes; nothing is decoded.
+
+        Raises:
+          CorruptRowsError: if it is damaged.
+        """
+        path = self.complete_file(task, setting, train_seed)
+        return path is not None and is_as_written(path)
 
     def is_complete(self, task: str, setting: str, train_seed: int | None) -> bool:
         """Whether the cell was completed and nothing was added since."""
@@ -155,10 +175,13 @@ class RowStore:
         cell = (task, setting, train_seed)
         if self.is_complete(*cell):
             return
-        rows = self._read(cell)
+        found: list[CorruptRowsError | Undigested] = []
+        rows = self._read(cell, found.append)
+        for each in found:
+            refuse(each)
         if not rows:
             raise ValueError(f"Cell {cell} in {self.folder} has no rows to complete.")
-        write_parquet(rows, self._path(cell, "parquet"))
+        write_parquet(rows, self._path(cell, "parquet"), are_digested=not found)
         self._path(cell, "jsonl").unlink(missing_ok=True)
         _sync_folder(self.folder)
 
@@ -171,7 +194,10 @@ class RowStore:
         cell = (task, setting, train_seed)
         for row in rows:
             check_row(row)
-        write_parquet(rows, self._path(cell, "parquet"))
+        before: list[CorruptRowsError | Undigested] = []
+        self._read(cell, before.append)
+        are_digested = not any(isinstance(found, Undigested) for found in before)
+        write_parquet(rows, self._path(cell, "parquet"), are_digested=are_digested)
         self._path(cell, "jsonl").unlink(missing_ok=True)  # of two rows of one episode the Parquet file's counts
         _sync_folder(self.folder)
 
@@ -209,7 +235,7 @@ def load_rows(*paths: str | os.PathLike[str], on_damage: OnDamage = refuse) -> p
 
     Args:
       paths: each a folder of runs, a run's folder, its `rows` folder, or a `.parquet`, `.jsonl` or `.csv` file of rows.
-      on_damage: told of every damaged line or file, which is then left out; by default it is raised.
+      on_damage: as for `RowStore.rows`.
 
     Returns:
       As `harness.results.frames.frame_of`.

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from harness.results.damage import CorruptRowsError
+from harness.results.damage import CorruptRowsError, OnDamage, refuse
 from harness.results.packing import PackedError, pack, unpack
 from harness.results.plain_file import read_plain
 from harness.results.row_files import decode_rows, encode_rows
@@ -141,12 +141,13 @@ def checkpoint_name(task: str, seed: int | None) -> str:
     return f"{task} seed {0 if seed is None else seed}"
 
 
-def submit(run: Path, *, policies: bool = False) -> bytes:
+def submit(run: Path, *, policies: bool = False, on_damage: OnDamage = refuse) -> bytes:
     """One file that holds a run's rows, record and learning curves.
 
     Args:
       run: its folder.
       policies: whether to put the policies in too, those that have parameters, so that others can play episodes again.
+      on_damage: raises damage, and is told of what has no digest.
 
     Raises:
       SubmissionError: if the run is not finished, or lacks anything that a submission needs.
@@ -159,7 +160,7 @@ def submit(run: Path, *, policies: bool = False) -> bytes:
     if policies and record.is_handed:
         raise SubmissionError(f"The policy of {run} was handed over from Python and is not kept: submit it without.")
     store = RowStore(run / "rows")
-    rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell)]  # type: ignore[arg-type]
+    rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell, on_damage=on_damage)]  # type: ignore[arg-type]
     kept = [row for row in rows if row.episode < record.episodes]
     files = {RECORD: record_bytes, ROWS: encode_rows(kept), **_logs(run, record)}
     with_parameters = {(row.task, row.train_seed) for row in kept if row.checkpoint}

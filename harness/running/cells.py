@@ -29,7 +29,7 @@ def missing_cells(plan: RunPlan, store: RowStore) -> list[Cell]:
     cells, stored = [], set(store.cells())  # one look at the folder, not one per cell
     for task, setting, seed in planned_cells(plan):
         key = (task.task, setting, seed)
-        have = store.episodes(*key) if key in stored else set()
+        have = store.episodes(*key, run_id=plan.run_id) if key in stored else set()
         missing = tuple(episode for episode in range(plan.episodes) if episode not in have)
         if missing:
             cells.append(Cell(task, setting, seed, missing))

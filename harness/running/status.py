@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import HarnessError, UsageError
 from harness.reading import parse_json, read_json
+from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
 from harness.results.store import Cell, RowStore
 from harness.running.failures import read_failures
@@ -63,7 +64,7 @@ class RunStatus:
 
     Attributes:
       state: "done", "running" (a command is at it), "failed" (what is left was tried), "detached" (its jobs are
-        with a cluster), "stopped", or "damaged".
+        with a cluster), "stopped", or "damaged" (its record or a cell; the note says what).
       cells: asked for; each is one of `done`, `failed`, `running` (has some of its episodes) and left.
       left_sec: estimate of the time left, seconds; None where nothing tells the pace.
       note: what is wrong, or "".
@@ -117,15 +118,15 @@ def _status(folder: Path, held: set[tuple[int, int]]) -> RunStatus:
     try:
         record = read_json(folder / RECORD_FILE, _Recorded)
         failures = read_failures(folder)
-        counted = _counted(folder, record)
-    except (HarnessError, CorruptRowsError) as error:
+    except HarnessError as error:
         return RunStatus(folder.name, "damaged", note=str(error))
     cells = list(record.cells())
+    counted, lacking, damaged = _counted(folder, record, cells)
     done = {cell for cell in cells if counted.get(cell, 0) >= record.episodes}
     failed = {c for c in cells if c not in done and any(f.is_of(*c) for f in failures)}
     running = {cell for cell in cells if cell in counted} - done - failed
     logs = _trainings(folder, record)
-    state = "running" if _is_held(folder, held) else _resting(len(cells) - len(done), record.status)
+    state = "running" if _is_held(folder, held) else _resting(len(cells) - len(done), record.status, damaged)
     remaining = [cell for cell in cells if cell not in done and cell not in failed]
     return RunStatus(
         run=folder.name,
@@ -137,22 +138,53 @@ def _status(folder: Path, held: set[tuple[int, int]]) -> RunStatus:
         trainings=len(logs),
         trained=sum(log.is_done for log in logs),
         left_sec=_left_sec(folder, record, logs, len(remaining)) if remaining else 0.0,
-        note=failures[0].error if failed else "",
+        note=_first_of([*damaged, *lacking]) or (failures[0].error if failed else ""),
     )
 
 
-def _resting(lacking: int, recorded: str) -> str:
+def _first_of(problems: list[str]) -> str:
+    more = f" So it is with {len(problems) - 1} more." if len(problems) > 1 else ""
+    return problems[0] + more if problems else ""
+
+
+def _resting(lacking: int, recorded: str, damaged: list[str]) -> str:
     """The state of a run that no command is at."""
+    if damaged:
+        return "damaged"
     if not lacking:
         return "done"
     return recorded if recorded in ("failed", "detached") else "stopped"
 
 
-def _counted(folder: Path, record: _Recorded) -> dict[Cell, int]:
-    """How many episodes of each cell are stored; of a run that says it is finished, all of every closed one."""
-    store = RowStore(folder / "rows")
-    finished = record.status == "finished"
-    return {cell: record.episodes if finished else store.count(*cell) for cell in store.cells()}
+def _counted(folder: Path, record: _Recorded, cells: list[Cell]) -> tuple[dict[Cell, int], list[str], list[str]]:
+    """How many episodes of each cell are stored.
+
+    A finished run has closed its cells with all episodes: a file that is as it was written is not decoded.
+
+    Returns:
+      the counts; then sentences about cells that a finished run lacks, and about what is damaged.
+    """
+    store, finished = RowStore(folder / "rows"), record.status == "finished"
+    if store.folder.exists() and not store.folder.is_dir():
+        return {}, [], [f"{store.folder} is not a folder, as a run keeps in this place: move it away."]
+    stored = set(store.cells())
+    counted: dict[Cell, int] = {}
+    lacking, damaged = [], []
+    for cell in cells:
+        try:
+            if cell in stored:
+                counted[cell] = record.episodes if finished and store.is_as_written(*cell) else store.count(*cell)
+        except (CorruptRowsError, OSError) as error:
+            damaged.append(str(in_one_sentence(error)))
+            continue
+        if finished and counted.get(cell, 0) < record.episodes:
+            lacking.append(f"{_named(cell)} lacks episodes, although the run was finished: the same command goes on.")
+    return counted, lacking, damaged
+
+
+def _named(cell: Cell) -> str:
+    task, setting, seed = cell
+    return f"{task}, {setting}" + ("" if seed is None else f", seed {seed}")
 
 
 @dataclass(frozen=True)
@@ -201,7 +233,7 @@ def _left_sec(folder: Path, record: _Recorded, trainings: list[_Training], cells
 
 def _cell_sec(rows: Path) -> float | None:
     """Time between two cells that were finished one after the other, seconds, pauses left out; None before three."""
-    times = sorted(path.stat().st_mtime for path in rows.glob("*.parquet")) if rows.is_dir() else []
+    times = sorted(path.lstat().st_mtime for path in rows.glob("*.parquet")) if rows.is_dir() else []
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     if len(gaps) < 2:
         return None

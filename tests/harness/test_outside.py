@@ -24,6 +24,16 @@ class Unshowable(Exception):
         raise RuntimeError("no")
 
 
+class Leaving(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise ValueError
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -35,6 +45,8 @@ class Unshowable(Exception):
         (EndedProcess("os._exit(0)"), "EndedProcess: it called os._exit(0)"),
         (GeneratorExit(), "GeneratorExit"),
         (Unshowable(), "Unshowable: what it says cannot be shown"),
+        (Leaving(), "Leaving: what it says cannot be shown"),
+        (SystemExit(Odd()), "SystemExit: what it says cannot be shown"),
     ],
 )
 def test_whatever_is_raised_is_told(error: BaseException, words: str) -> None:
@@ -46,7 +58,14 @@ def test_whatever_is_raised_is_told(error: BaseException, words: str) -> None:
 
 def test_an_interrupt_stays_one() -> None:
     with pytest.raises(KeyboardInterrupt), code_from_outside("It"):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(UsageError, match=r"It fails \(KeyboardInterrupt\)"), code_from_outside("It fails"):
         raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), code_from_outside("It"), code_from_outside("A part of it"):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(UsageError, match=r"It fails \(K"), code_from_outside("It fails"), code_from_outside("A part"):
+        raise KeyboardInterrupt
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     before = signal.getsignal(signal.SIGINT)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -177,6 +196,18 @@ def test_a_module_that_closes_standard_streams_is_refused_and_they_are_open_agai
     assert "Module 'closing' cannot be imported (RuntimeError: it closed standard" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("replacement", [None, object()])
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_takes_no_text_is_put_back(
+    replacement: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, name, getattr(sys, name))
+    told = {"stdout": "standard output", "stderr": "standard error"}[name]
+    with pytest.raises(UsageError, match=f"it closed {told}"), code_from_outside("It"):
+        setattr(sys, name, replacement)
+    getattr(sys, name).write("")
 
 
 def test_streams_that_are_left_alone_stay_as_they_are() -> None:

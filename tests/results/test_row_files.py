@@ -13,10 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.results.damage import CorruptRowsError
+from harness.results import load
+from harness.results.columns import load_columns
+from harness.results.csv_rows import rows_to_csv
+from harness.results.damage import CorruptRowsError, refuse, undigested_told
 from harness.results.row_files import (
     CHECKSUM,
+    DIGEST_KEY,
     VERSION_KEY,
+    count_rows,
     read_lines,
     read_parquet,
     schema,
@@ -181,3 +186,99 @@ def test_what_is_sound_stays_readable(tmp_path: Path) -> None:
         with pytest.raises(CorruptRowsError):
             store.episodes(*cell)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def without_checksums(path: Path) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(canonical_json({k: v for k, v in line.items() if k != CHECKSUM}) + "\n" for line in lines))
+
+
+def undigested(read: Callable[..., Any], *paths: Path) -> list[Path]:
+    """The files that are told to have no digest; damage is raised."""
+    found: list[Any] = []
+    read(*paths, on_damage=found.append)
+    for each in found:
+        refuse(each)
+    return [each.path for each in found]
+
+
+LOADERS = pytest.mark.parametrize("load", [load_rows, load_columns])
+
+
+@LOADERS
+def test_files_without_a_digest_are_read_and_told(load: Callable[..., Any], tmp_path: Path) -> None:
+    rows = make_rows(3)
+    with_digest = tmp_path / "run" / "rows" / PARQUET
+    fill(RowStore(tmp_path / "run" / "rows"), rows)
+    assert undigested(load, tmp_path / "run") == []
+    without_checksums(tmp_path / "run" / "rows" / JSONL)
+    assert undigested(load, tmp_path / "run") == [tmp_path / "run" / "rows" / JSONL]
+    (tmp_path / "run" / "rows" / JSONL).unlink()
+    write_parquet(rows, with_digest)
+    assert undigested(load, tmp_path / "run") == []
+    (tmp_path / "mine.csv").write_text(rows_to_csv(rows), newline="")
+    frame = load_rows(with_digest)
+    frame.to_parquet(tmp_path / "mine.parquet")
+    assert undigested(load, tmp_path / "mine.csv", tmp_path / "mine.parquet") == [
+        tmp_path / "mine.csv",
+        tmp_path / "mine.parquet",
+    ]
+
+
+@LOADERS
+def test_a_completed_cell_does_not_vouch_for_rows_that_came_without_a_digest(
+    load: Callable[..., Any], tmp_path: Path
+) -> None:
+    store, rows = RowStore(tmp_path), make_rows(3)
+    fill(store, rows[:2])
+    without_checksums(tmp_path / JSONL)
+    store.append(rows[2])
+    store.complete(*CELL)
+    assert undigested(load, tmp_path) == [tmp_path / PARQUET]
+    assert store.rows() == rows
+    store.replace(*CELL, [replace(row, notes="more") for row in rows])  # as a run's notes are added
+    assert undigested(load, tmp_path) == [tmp_path / PARQUET]
+    assert load(tmp_path)["notes"].tolist() == ["more"] * 3
+
+
+@LOADERS
+def test_a_completed_cell_of_checked_lines_has_the_bytes_it_always_had(
+    load: Callable[..., Any], tmp_path: Path
+) -> None:
+    store = RowStore(tmp_path)
+    fill(store, make_rows(3))
+    store.complete(*CELL)
+    assert undigested(load, tmp_path) == []
+    assert set(pq.read_schema(tmp_path / PARQUET).metadata) == {VERSION_KEY, DIGEST_KEY}
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 8192])
+@pytest.mark.parametrize("are_digested", [True, False])
+def test_rows_are_counted_without_being_decoded(count: int, are_digested: bool, tmp_path: Path) -> None:
+    write_parquet(make_rows(count), tmp_path / PARQUET, are_digested=are_digested)
+    assert count_rows(tmp_path / PARQUET) == count
+    pq.write_table(pq.read_table(tmp_path / PARQUET).replace_schema_metadata(None), tmp_path / PARQUET)
+    assert count_rows(tmp_path / PARQUET) == count  # as pandas wrote it
+    (tmp_path / PARQUET).write_bytes((tmp_path / PARQUET).read_bytes()[:-1])
+    with pytest.raises(CorruptRowsError):
+        count_rows(tmp_path / PARQUET)
+
+
+def test_a_checksum_that_is_null_is_no_absent_one(tmp_path: Path) -> None:
+    values = json.loads(to_line(make_rows(1)[0]))
+    (tmp_path / JSONL).write_text(canonical_json({**values, "episode_return": 923.4, CHECKSUM: None}) + "\n")
+    with pytest.raises(CorruptRowsError, match="line 1 is not a row: its values do not match its checksum"):
+        read_lines(tmp_path / JSONL)
+
+
+def test_one_sentence_tells_all_files_and_a_notebook_is_warned(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (tmp_path / name).write_text(rows_to_csv(make_rows(2)), newline="")
+    said: list[str] = []
+    with undigested_told(said.append) as on_damage:
+        load_rows(*(tmp_path / name for name in ("a.csv", "b.csv", "c.csv")), on_damage=on_damage)
+    assert len(said) == 1
+    assert said[0].startswith(f"Note: {tmp_path / 'a.csv'} and 2 more hold rows without a digest")
+    with pytest.warns(UserWarning, match=r"a\.csv holds rows without a digest") as caught:
+        load(tmp_path / "a.csv")
+    assert caught[0].filename == __file__

@@ -106,6 +106,17 @@ def test_few_rows_and_many_come_back_from_one_file_alike(tmp_path, number):
     pd.testing.assert_frame_equal(load_columns(store.folder).astype(object), load_rows(store.folder).astype(object))
 
 
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_rows_of_another_run_are_refused_where_that_matters(tmp_path, is_complete):
+    store = RowStore(tmp_path)
+    fill(store, make_rows(2))
+    if is_complete:
+        store.complete(*CELL)
+    assert store.episodes(*CELL) == store.episodes(*CELL, run_id="r1") == {0, 1}
+    with pytest.raises(CorruptRowsError, match=r"\+seed0\.(parquet|jsonl) holds rows of another run, r1: move it away"):
+        store.episodes(*CELL, run_id="r2")
+
+
 def test_an_unused_store_is_empty_and_touches_nothing(tmp_path):
     store = RowStore(tmp_path / "rows")
     assert store.rows() == []

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import AgentError, UsageError
+from harness.results.row_files import to_line
+from harness.results.store import RowStore
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from harness.running.run import execute
@@ -31,6 +35,18 @@ def only(folder: Path) -> RunStatus:
 
 def counts(status: RunStatus) -> tuple[str, int, int, int, int]:
     return (status.state, status.done, status.running, status.failed, status.left)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is not to be changed."""
+    return run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """Its copy, alone in a folder."""
+    return Path(shutil.copytree(finished, tmp_path / finished.name))
 
 
 def test_a_finished_run_is_done(tmp_path: Path) -> None:
@@ -89,6 +105,91 @@ def test_training_left_is_told_by_its_log(tmp_path: Path) -> None:
     status = only(folder)
     assert (status.state, status.trained, status.trainings, status.left) == ("stopped", 1, 2, 2)
     assert status.left_sec == pytest.approx(500 / 10.0 + 2 * 7.0)
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def make_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def as_open_folder(file: Path) -> None:
+    file.unlink()
+    file.with_suffix(".jsonl").mkdir()
+
+
+def as_altered_lines(file: Path) -> None:
+    rows = RowStore(file.parent).rows()
+    file.unlink()
+    lines = b"".join(to_line(row) for row in rows if (row.task, row.setting, row.train_seed) == CELL)
+    file.with_suffix(".jsonl").write_bytes(lines.replace(b'"episode_frames":', b'"episode_frames":9', 1))
+
+
+def loop(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+CELL = ("dot_reach", "train", 0)
+DAMAGE = {
+    "a bit": (flip, "its bytes do not match its digest"),
+    "a folder": (make_folder, "is not a file of rows"),
+    "a folder for lines": (as_open_folder, "Cannot use"),
+    "altered lines": (as_altered_lines, "line 1 is not a row"),
+    "a loop of links": (loop, "links lead in a circle"),
+    "a pipe": (pipe, "no plain file"),
+    "nothing": (lambda file: file.write_bytes(b""), "is not a file of rows"),
+}
+
+
+@pytest.mark.parametrize("recorded", ["finished", "running"])
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_cell_that_is_damaged_is_named_whatever_the_record_says(case: str, recorded: str, copied: Path) -> None:
+    record = json.loads((copied / "record.json").read_text())
+    (copied / "record.json").write_text(json.dumps({**record, "status": recorded}))
+    damage, words = DAMAGE[case]
+    damage(copied / "rows" / "dot_reach+train+seed0.parquet")
+    status = only(copied)
+    assert counts(status) == ("damaged", 7, 0, 0, 1)
+    assert words in status.note
+    assert "dot_reach+train+seed0" in status.note
+    assert status.note.count("\n") == 0
+
+
+def test_what_a_finished_run_has_lost_is_left_again(copied: Path) -> None:
+    (copied / "rows" / "dot_reach+train+seed0.parquet").unlink()
+    link = copied / "rows" / "dot_stay+train+seed1.parquet"
+    link.unlink()
+    link.symlink_to("nowhere")
+    status = only(copied)
+    assert (status.state, status.done) == ("stopped", 6)
+    assert status.note == (
+        "dot_reach, train, seed 0 lacks episodes, although the run was finished: the same command goes on. "
+        "So it is with 1 more."
+    )
+    shutil.rmtree(copied / "rows")
+    assert only(copied).done == 0
+    (copied / "rows").write_text("")
+    assert (only(copied).state, only(copied).done) == ("damaged", 0)
+    assert "is not a folder" in only(copied).note
+
+
+def test_a_closed_cell_of_an_earlier_version_counts_what_it_holds(copied: Path) -> None:
+    path = copied / "rows" / "dot_reach+train+seed0.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    assert counts(only(copied)) == ("done", 8, 0, 0, 0)
+    pq.write_table(pq.read_table(path).slice(1), path)
+    assert counts(only(copied)) == ("stopped", 7, 1, 0, 0)
 
 
 def test_a_damaged_record_hides_no_other_run(tmp_path: Path) -> None:
