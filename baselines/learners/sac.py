@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harness.agent import AgentContext, AgentSpec
 from harness.baselines.learners.offpolicy import METRICS_EVERY, OffPolicy
-from harness.baselines.nn.augment import centre_crop, random_crop, random_shift
+from harness.baselines.nn.augment import centre_crop, one_batch, random_crop, random_shift
 from harness.baselines.nn.cnn import PixelEncoder
 from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Critic, delta_orthogonal_, initialise, view_losses
@@ -136,7 +136,7 @@ class SAC(OffPolicy):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The critic's loss, and both critics' values of all views, one view after the other."""
         views = self.critic_views(clean, batch, draws)
-        features = self.encoder(views[0] if len(views) == 1 else torch.cat(list(views)))
+        features = self.encoder(one_batch(views))
         self.note_drift(features, len(batch.actions))
         values = self.critic(features, batch.actions.repeat(len(views), 1))
         losses = torch.stack(view_losses(values, target))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.baselines.learners.ddpg import DDPG
-from harness.baselines.nn.augment import random_shift
+from harness.baselines.nn.augment import one_batch, random_shift
 from harness.baselines.nn.replay import Batch
 
 
@@ -41,8 +41,7 @@ class Shifted(DDPG):
 
     def encode_views(self, views: Sequence[Tensor]) -> Tensor:
         """Views (N, C, H, W) with values in 0..1 to representations (V * N, R), one view after the other."""
-        together = views[0] if len(views) == 1 else torch.cat(list(views))
-        return self.encoder(together.sub(0.5).contiguous(memory_format=torch.channels_last))
+        return self.encoder(one_batch(views).sub(0.5).contiguous(memory_format=torch.channels_last))
 
     def shifted(self, pixels: Tensor, offsets: Tensor) -> Tensor:
         """uint8 0..255 to shifted pictures with values in 0..1."""

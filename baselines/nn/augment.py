@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,9 +36,15 @@ def random_shift(pixels: Tensor, offsets: Tensor, pad: int = 4) -> Tensor:
 def replicate(pixels: Tensor, pad: int) -> Tensor:
     """`F.pad(mode="replicate")`, which does not take uint8."""
     height, width = pixels.shape[-2:]
-    rows = torch.arange(-pad, height + pad, device=pixels.device).clamp(0, height - 1)
-    columns = torch.arange(-pad, width + pad, device=pixels.device).clamp(0, width - 1)
-    return pixels.index_select(2, rows).index_select(3, columns)
+    padded = pixels.new_empty(*pixels.shape[:-2], height + 2 * pad, width + 2 * pad)
+    # Slices, not `index_select`: on a CPU that picks pixel by pixel.
+    rows = padded.narrow(-2, pad, height)
+    rows.narrow(-1, pad, width).copy_(pixels)
+    rows.narrow(-1, 0, pad).copy_(pixels[..., :1].expand(*rows.shape[:-1], pad))
+    rows.narrow(-1, pad + width, pad).copy_(pixels[..., -1:].expand(*rows.shape[:-1], pad))
+    padded.narrow(-2, 0, pad).copy_(rows[..., :1, :].expand(*rows.shape[:-2], pad, -1))
+    padded.narrow(-2, pad + height, pad).copy_(rows[..., -1:, :].expand(*rows.shape[:-2], pad, -1))
+    return padded
 
 
 def _shift_by_indexing(pixels: Tensor, offsets: Tensor, pad: int) -> Tensor:
@@ -99,6 +107,16 @@ def convolve_in_groups(frames: Tensor, kernels: Tensor) -> Tensor:
     wide = frames.view(n, k, *frames.shape[1:]).transpose(0, 1).reshape(k, n * 3, *frames.shape[2:])
     out = F.conv2d(wide, kernels.reshape(n * 3, *kernels.shape[2:]), groups=n)
     return out.view(k, n, 3, *out.shape[2:]).transpose(0, 1).reshape(n * k, 3, *out.shape[2:])
+
+
+def one_batch(views: Sequence[Tensor]) -> Tensor:
+    """Views (N, C, H, W), one after the other: (V * N, C, H, W), channels last, as convolutions read them.
+
+    Where layouts differ `torch.cat` takes the other one, and a convolution would convert it in each direction.
+    """
+    if len(views) == 1:
+        return views[0]
+    return torch.cat([view.contiguous(memory_format=torch.channels_last) for view in views])
 
 
 def random_crop(pixels: Tensor, offsets: Tensor, size: int) -> Tensor:

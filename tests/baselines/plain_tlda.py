@@ -44,7 +44,7 @@ class PlainTLDA(PlainSAC):
         masks = spots(size, c.mask_spacing, c.mask_sigma)
         dark, clear = blur(obs, c.blur_kernel, c.blur_sigma), self.raw(obs)
         scores = []
-        for mask in map(torch.from_numpy, masks):
+        for mask in (torch.from_numpy(mask).to(obs.dtype) for mask in masks):
             scores.append(0.5 * ((clear - self.raw(obs * (1 - mask) + dark * mask)) ** 2).sum(1))
         side = int(len(masks) ** 0.5)
         grid = torch.stack(scores, 1).view(len(obs), 1, side, side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -11,10 +12,12 @@ from harness.baselines.nn.augment import (
     convolve_in_groups,
     convolve_one_by_one,
     crop_by_indexing,
+    one_batch,
     overlay,
     random_convolution,
     random_crop,
     random_shift,
+    replicate,
 )
 from tests.baselines.plain import grid_shift
 
@@ -42,6 +45,25 @@ def test_shift_directions_and_borders() -> None:
     up = random_shift(pixels, torch.tensor([[1, 0]]), pad=1)
     assert up[0, 0].tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 5]]
     assert torch.equal(random_shift(pixels, torch.tensor([[1, 1]]), pad=1), pixels)
+
+
+@pytest.mark.parametrize("pad", [0, 1, 4, 30])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_replicate_is_torchs_padding(pad: int, layout: torch.memory_format) -> None:
+    pixels = torch.randint(0, 256, (3, 4, 9, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = pixels.contiguous(memory_format=layout)
+    wanted = F.pad(pixels.double(), (pad,) * 4, mode="replicate")
+    assert torch.equal(replicate(pixels, pad).double(), wanted)
+    assert torch.equal(replicate(pixels.double(), pad), wanted)
+
+
+def test_one_batch_of_views() -> None:
+    clean = torch.rand(2, 3, 5, 4).contiguous(memory_format=torch.channels_last)
+    other = torch.rand(2, 3, 5, 4)
+    found = one_batch([clean, other])
+    assert torch.equal(found, torch.cat([clean.contiguous(), other]))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert one_batch([clean]) is clean
 
 
 def test_shift_on_a_device_is_the_same_crop() -> None:
