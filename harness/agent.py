@@ -92,8 +92,9 @@ class Encodes(Protocol):
 class Agent(Policy, Protocol):
     """A policy that learns. It owns its memory (replay, demos, trajectories) and its random generators.
 
-    The loop calls, per step: `act`, `update`, (environment step), `observe`. `update` is called once per step and
-    decides by itself whether there is anything to do. `begin_episode` is optional, for policies as well.
+    The loop calls, per step: `act`, `update`, (environment step), `observe`; the environment's step may be under way on
+    another thread during `update`. `update` is called once per step and decides by itself whether there is anything to
+    do. `begin_episode` is optional, for policies as well.
     """
 
     def observe(self, transition: Transition) -> None:

@@ -22,10 +22,15 @@ class Simulation(abc.ABC):
 
     `begin_episode(seed, i)` puts the simulation where the i-th reset of a fresh simulation seeded with `seed`
     would be, whatever ran before; that is what lets episodes be evaluated in any order, on any worker.
+
+    Attributes:
+      any_thread: whether `step` and `render` may be called on another thread than the one that made it and begins its
+        episodes, never at the same time as anything else of it; training then steps beside the agent's updates.
     """
 
     action_size: int
     num_cameras: int = 1
+    any_thread: bool = False
 
     @abc.abstractmethod
     def begin_episode(self, seed: int, episode: int) -> None:

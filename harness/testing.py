@@ -45,6 +45,7 @@ class DotReach(Simulation):
     """
 
     action_size = 2
+    any_thread = True
 
     def __init__(self, task: str, image_size: int = 24) -> None:
         if task not in TASKS:

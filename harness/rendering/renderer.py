@@ -186,6 +186,7 @@ class DrawnSimulation(Simulation):
       floor_untouched: see `OffscreenRenderer`.
     """
 
+    any_thread = True
     camera: int | str
 
     def __init__(self, image_size: int, profile: str, *, floor_untouched: bool = False) -> None:

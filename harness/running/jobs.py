@@ -17,6 +17,7 @@ from harness.running import provenance
 from harness.running.messages import Beats, Report
 from harness.running.policies import store_policy
 from harness.running.rollout import agent_errors
+from harness.running.side_by_side import num_cores
 from harness.running.threads import EVALUATION_THREADS, set_threads
 from harness.running.training_folder import has_policy, note_revision, remove_leftovers
 from harness.running.workers import Job, WorkerPool
@@ -80,6 +81,7 @@ def train(job: TrainJob, report: Report) -> None:
         curve_every_frames=job.curve_every_frames,
         curve_episodes=job.curve_episodes,
         curve_seed=curve_seed(world.seed),
+        side_by_side=num_cores() > job.threads,  # else both would wait for the same cores
     )
     with contextlib.closing(env):
         beats.pause()

@@ -13,6 +13,7 @@ from harness.agent import Agent, PreparedAgent, Transition
 from harness.files import disk_errors, new_folder
 from harness.running import stopping
 from harness.running.rollout import act, agent_errors, play_episode, start_episode
+from harness.running.side_by_side import Stepping
 from harness.running.train_log import TrainLog
 from harness.running.training_folder import check_checkpoint, newest_checkpoint, read_progress, write_progress
 
@@ -33,6 +34,8 @@ class TrainSpec:
       curve_every_frames: distance of evaluations in the training setting, frames; 0 for none.
       curve_episodes: episodes of each of those.
       curve_seed: the stream of episodes they use; each evaluation goes on where the one before left off.
+      side_by_side: updates and steps of the environment at the same time, where it may be stepped on any thread.
+        Does not change what is learned.
     """
 
     train_frames: int
@@ -41,6 +44,7 @@ class TrainSpec:
     curve_every_frames: int = 0
     curve_episodes: int = 0
     curve_seed: int = 0
+    side_by_side: bool = True
 
 
 @dataclass
@@ -84,6 +88,7 @@ class Trainer:
         self._on_progress, self._on_pause = on_progress, on_pause  # the latter before what may take long
         self._log = TrainLog(folder)
         self._last_checkpoint = 0.0
+        self._stepping = Stepping(env, side_by_side=spec.side_by_side)
 
     def run(self) -> Counters:
         """Trains until the budget is spent; returns the counters.
@@ -111,6 +116,7 @@ class Trainer:
                 self._checkpoint()
             self._curve()
         finally:
+            self._stepping.close()
             self._log.close()
             if self._curve_env is not None:
                 self._curve_env.close()
@@ -141,12 +147,15 @@ class Trainer:
         start_episode(agent, phase="train", seed=spec.seed, episode=number)
         episode_return, over, metrics = 0.0, False, dict[str, float]()
         frames_before = counters.num_frames
+
+        def update() -> None:
+            with agent_errors("update", where):
+                metrics.update(agent.update())
+
         while not over and counters.num_frames < spec.train_frames:
             where = f"training, episode {number}, frame {counters.num_frames}"
             action = act(agent, observation, shape, explore=True, where=where)
-            with agent_errors("update", where):
-                metrics.update(agent.update())
-            next_observation, reward, terminated, truncated, info = self.env.step(action)
+            next_observation, reward, terminated, truncated, info = self._stepping.update_and_step(update, action)
             with agent_errors("observe", where):
                 agent.observe(Transition(observation, action, reward, next_observation, terminated, truncated))
             observation, over = next_observation, terminated or truncated
