@@ -91,7 +91,7 @@ class Standing:
       ranks: the ranks its claims leave open; None where it can make none.
       best_chance: the probability of being the best; None likewise.
       group: letters; entrants that share one cannot be told apart; "" likewise.
-      is_best: whether it is better than every other entrant that can make a claim.
+      is_best: whether it is better than every other entrant; of none where one was trained once, and claims nothing.
     """
 
     status: str

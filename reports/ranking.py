@@ -244,7 +244,8 @@ def _with_claims(
     scores = [standing.score.mean if standing.score is not None else None for standing in standings]
     order = sorted((i for i, score in enumerate(scores) if score is not None), key=lambda i: -(scores[i] or 0.0))
     limits, letters = comparing.rank_limits(signs, tested), comparing.group_letters(signs, tested, order)
-    best = comparing.best_alone(signs, tested)
+    silent = any(score is not None and not tested[i].any() for i, score in enumerate(scores))
+    best = None if silent else comparing.best_alone(signs, tested)  # of one that claims nothing nobody is known better
     for i, standing in enumerate(standings):
         above = sum(other is not None and other > (scores[i] or 0.0) for other in scores)
         yield replace(

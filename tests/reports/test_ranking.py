@@ -99,6 +99,15 @@ def test_a_single_training_makes_no_claim(cell):
     assert any("Trained once" in note and "once" in note for note in found.boards[0].notes)
 
 
+@pytest.mark.parametrize("third", [100.0, 950.0])
+def test_nobody_is_better_than_every_other_where_one_was_trained_once(cell, third):
+    rows = pd.concat([made(cell, {"good": 900.0, "bad": 100.0}, seeds=5), made(cell, {"once": third}, seeds=1)])
+    alone = build_leaderboard(rows[(rows["agent"] != "once").to_numpy()], FACTS)
+    assert [s.is_best for s in ranking_of(alone, "setting").standings].count(True) == 1
+    found = build_leaderboard(rows, FACTS)
+    assert not any(standing.is_best for ranking in found.boards[0].rankings for standing in ranking.standings)
+
+
 def test_a_random_agent_makes_claims_with_one_seed(cell):
     rows = pd.concat(
         [made(cell, {"twice": 900.0}, seeds=3), made(cell, {"random": 10.0}, seeds=1, train_frames=0, training="")]
