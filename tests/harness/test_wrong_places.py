@@ -108,7 +108,7 @@ def check_refused(told: Told) -> None:
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
-    assert took < 1
+    assert took < 3  # processor time, which a shared machine stretches; where work begins it takes longer
 
 
 @pytest.mark.parametrize(("arguments", "place", "end"), options())
