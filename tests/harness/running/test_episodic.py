@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,11 @@ from harness.errors import MissingAssetError, UsageError
 from harness.running.plan import RunOptions
 from harness.running.planning import make_plan
 from harness.running.run import execute
+from tests.campaigns.folders import differences, snapshot
 
 SUITE = "harness.testing:STATE_SUITE"
+DYING = "tests.harness.running.dying"
+SMALL = ("episodes_per_update=6", "num_demos=3", "clone_epochs=2", "clone_batch_size=16", "value_batch_size=16")
 SETTINGS = ("episodes_per_update=6", "num_demos=0", "clone_epochs=0")
 
 
@@ -64,18 +66,28 @@ def test_any_number_of_workers_collects_the_same_episodes(tmp_path: Path) -> Non
     same(found[0], found[2])
 
 
-def test_a_killed_training_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    execute(make_plan(options(tmp_path / "whole")), quiet=True)
-    command = [sys.executable, "-m", "harness", "run", "--suite", SUITE, "--agent", "npg", "--task", "dot_reach"]
-    command += ["--frames", "900", "--episodes", "2", "--device", "cpu", "--runs", str(tmp_path / "killed"), "--quiet"]
-    command += ["--checkpoint-sec", "0", "--workers", "2", *(part for s in SETTINGS for part in ("--set", s))]
-    for pause in (2.5, 3.5):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(pause)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    same(trained(tmp_path / "whole"), trained(tmp_path / "killed"))
+def test_a_training_killed_in_every_phase_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """By SIGKILL of the command and its workers while it clones, collects, and is between policy and value network."""
+    command = [sys.executable, "-m", "harness", "run", "--suite", f"{DYING}:SUITE", "--agent", f"{DYING}:AGENT"]
+    command += ["--task", "dot_reach", "--frames", "720", "--episodes", "2", "--device", "cpu", "--quiet"]
+    command += ["--checkpoint-sec", "0", "--no-replay", *(part for each in SMALL for part in ("--set", each))]
+    for phase, done in (("cloning", 0), ("sampling", 1), ("the second update", 1)):
+        killed = run([*command, "--workers", "2", "--runs", str(tmp_path / "killed")], {"DIE_IN": phase})
+        assert killed.returncode == -signal.SIGKILL, f"{phase}: {killed.stderr}"
+        logs = [log.read_text() for log in tmp_path.rglob("train.jsonl")]
+        assert "".join(logs).count("return_mean") == done, phase
+    for folder in ("killed", "whole"):
+        ended = run([*command, "--workers", "2", "--runs", str(tmp_path / folder)], {})
+        assert ended.returncode == 0, ended.stderr
+    whole, killed_twice = (snapshot(tmp_path / folder) for folder in ("whole", "killed"))
+    assert any(name.endswith("policy.safetensors") for name in whole)
+    assert differences(whole, killed_twice) == []
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, start_new_session=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
