@@ -12,6 +12,7 @@ from harness.assets.encoder_files import is_encoder_file
 from harness.baselines.dapg import LAPTOP, QUICK, TASK_SETTINGS
 from harness.baselines.dapg import Config as DapgConfig
 from harness.baselines.nn import shapes
+from harness.baselines.nn.rad_files import is_rad_file, read_form
 from harness.baselines.nn.token_specs import OUTSIDE
 from harness.errors import CheckpointError, CorruptAssetError
 
@@ -32,10 +33,12 @@ ENCODERS = (
 def checked_encoder(name: str) -> str:
     """Returns the name of an encoder: one of `ENCODERS`, a file's (`vae-<digest>`), or `package.module:callable`.
 
+    A file of RAD's is none, as it looks at several pictures at once.
+
     Raises:
       ValueError: otherwise.
     """
-    if name not in ENCODERS and not OUTSIDE.fullmatch(name) and not is_encoder_file(name):
+    if name not in ENCODERS and not OUTSIDE.fullmatch(name) and not (is_encoder_file(name) and not is_rad_file(name)):
         known = ", ".join(ENCODERS)
         raise ValueError(f"encoder '{name}' is none of {known}, no vae-<digest>, nor package.module:callable")
     return name
@@ -57,6 +60,9 @@ def check_encoder_file(name: str, found: Mapping[str, FoundAsset]) -> None:
     if not is_encoder_file(name):
         return
     [path] = found[name].files
+    if is_rad_file(name):
+        read_form(path)
+        return
     try:
         problem = misfit(read_shapes(path), shapes.vae_encoder())
     except CheckpointError as error:

@@ -216,6 +216,10 @@ class Config(BaseModel):
         """Demonstrations the agent learns from; None for none."""
         return None
 
+    def seen_problem(self, found: Mapping[str, FoundAsset], pixels: tuple[int, int, int]) -> str | None:
+        """Why what it is made of cannot look at observations of (C, H, W), as a clause; None if it can."""
+        return None
+
     def picture_problem(self, image_size: int) -> str | None:
         """Why the agent cannot look at square pictures of a size, as a clause; None if it can."""
         return None

@@ -1514,6 +1514,28 @@ def encoder_train(
     _train_vae(chosen, task, expert, store, out, asked)
 
 
+@encoder_app.command("take")
+def encoder_take(
+    policy: Annotated[Path, typer.Argument(help="A trained policy of agent rad: its folder, or its run's.")],
+    out: Annotated[Path, typer.Option(help="Folder of the file, to be given as --assets.")] = Path("encoders"),
+) -> None:
+    """Take the encoder out of a trained RAD policy, for --agent rrl_sac --set encoder=rad-DIGEST."""
+    from harness.assets.encoder_files import write_encoder
+    from harness.baselines.nn.rad_files import taken_from
+    from harness.files import check_writable
+    from harness.registry import load_agent
+    from harness.running.policies import find_policies
+
+    sources = find_policies(policy, load_agent("rad"))
+    if len(sources) != 1:
+        raise UsageError(f"{policy} holds {len(sources)} policies: name the folder of the one to take.")
+    check_writable(out)
+    (source,) = sources.values()
+    path = write_encoder("rad", taken_from(source), out)
+    told = {"encoder": path.stem, "file": str(path), "task": source.record.task, "policy": source.digest}
+    typer.echo(json_escaped(json.dumps(told, indent=2)))
+
+
 def _train_vae(suite: Any, task: str, expert: Any, store: Any, out: Path, asked: Mapping[str, Any]) -> None:
     """Collects, trains, and writes the file; what is kept in between lies in a hidden folder beside it."""
     import shutil

@@ -14,6 +14,8 @@ from harness.baselines.nn.encoders import Encoder
 from harness.baselines.nn.heads import Critic
 from harness.baselines.nn.image_features import ImageFeatures
 from harness.baselines.nn.observations import pixel_shape, pixels_of
+from harness.baselines.nn.rad_features import RadFeatures
+from harness.baselines.nn.rad_files import is_rad_file
 from harness.baselines.nn.squashed_gaussian import GaussianActor
 from harness.baselines.rrl_sac import AGENT, Config
 from harness.errors import MissingAssetError
@@ -36,7 +38,8 @@ class Passed(Encoder):
 class RRLSAC(SAC):
     """SAC whose replay holds features of single pictures; actor and critic take those of a stack side by side.
 
-    Pictures are encoded one at a time, so that a feature does not depend on what else is looked at.
+    An encoder of RAD looks at a stack at once, and the replay holds what it makes of it. What is encoded is encoded one
+    at a time, so that a feature does not depend on what else is looked at.
     """
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("hidden_dim", "encoder", "batch_norm", "log_std_min", "log_std_max")
@@ -47,8 +50,8 @@ class RRLSAC(SAC):
     def __init__(
         self, spec: AgentSpec, context: AgentContext, config: Config, dtype: torch.dtype = torch.float32
     ) -> None:
-        self.frozen = ImageFeatures(config.encoder, config.batch_norm == "frame", pixel_shape(context)[1])
-        self._missing = self._load(context, config)
+        self._missing: MissingAssetError | None = None
+        self.frozen = self._make_frozen(context, config)
         self._looked: list[tuple[np.ndarray, np.ndarray]] = []  # pictures of the newest observation, and features
         super().__init__(spec, context, config, dtype)  # type: ignore[arg-type]
 
@@ -56,11 +59,15 @@ class RRLSAC(SAC):
     def frame_dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32)
 
+    @property
+    def kept_stack(self) -> int:
+        return 1 if isinstance(self.frozen, RadFeatures) else self.context.frame_stack
+
     def make_encoder(self) -> Passed:
         smallest, size = self.config.min_image_size, self.pixel_shape[1]
         if size < smallest:
             raise ValueError(f"Pictures of {size} pixels are smaller than the {smallest} it needs.")
-        return Passed(self.pixel_shape[0] // 3 * self.frozen.dim)
+        return Passed(self.pixel_shape[0] // self.frozen.channels * self.frozen.dim)
 
     def make_actor(self) -> GaussianActor:
         config = self.config
@@ -79,10 +86,13 @@ class RRLSAC(SAC):
         return torch.from_numpy(self.features(pixels_of(observations))).to(self.device, self.dtype)
 
     def features(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 (B, 3 * k, H, W) to float32 (B, k * D), oldest picture first; those seen just before are not redone."""
+        """uint8 (B, 3 * k, H, W) to float32 (B, k * D), oldest picture first; those seen just before are not redone.
+
+        With an encoder of RAD (B, D).
+        """
         if self._missing is not None:
             raise self._missing
-        pictures = pixels.reshape(-1, 3, *pixels.shape[2:])
+        pictures = pixels.reshape(-1, self.frozen.channels, *pixels.shape[2:])
         seen: list[tuple[np.ndarray, np.ndarray]] = []
         for picture in pictures:
             known = next((pair for pair in (*seen, *self._looked) if np.array_equal(pair[0], picture)), None)
@@ -97,7 +107,8 @@ class RRLSAC(SAC):
             raise self._missing
         stacks = torch.from_numpy(np.ascontiguousarray(pixels_of(observations))).to(self.frozen.mean.device)
         made = [
-            torch.cat([self.frozen.maps(picture[None])[0] for picture in each.unflatten(0, (-1, 3))]) for each in stacks
+            torch.cat([self.frozen.maps(seen[None])[0] for seen in each.unflatten(0, (-1, self.frozen.channels))])
+            for each in stacks
         ]
         return torch.stack(made).float().cpu().numpy()
 
@@ -110,17 +121,20 @@ class RRLSAC(SAC):
         tensor = torch.from_numpy(np.ascontiguousarray(picture[None])).to(self.frozen.mean.device)
         return self.frozen(tensor)[0].float().cpu().numpy()
 
-    def _load(self, context: AgentContext, config: Config) -> MissingAssetError | None:
+    def _make_frozen(self, context: AgentContext, config: Config) -> ImageFeatures | RadFeatures:
         """Reads the frozen weights; where a policy will bring its own, their absence is an error once they are used."""
-        if self.frozen.is_outside:
-            return None
+        if is_rad_file(config.encoder):
+            return RadFeatures(context.assets.find(config.encoder))
+        made = ImageFeatures(config.encoder, config.batch_norm == "frame", pixel_shape(context)[1])
+        if made.is_outside:
+            return made
         try:
-            self.frozen.load(context.assets.find(config.encoder))
+            made.load(context.assets.find(config.encoder))
         except MissingAssetError as error:
             if not context.evaluation_only:
                 raise
-            return error
-        return None
+            self._missing = error
+        return made
 
     def _num_offsets(self) -> int:
         """Nothing is shifted or cropped."""

@@ -83,7 +83,7 @@ class SAC(OffPolicy):
         self.optimizers = self._make_optimizers()
         num_steps = math.ceil(context.train_frames / context.action_repeat)
         self.replay = UniformReplay(
-            frame_stack=context.frame_stack,
+            frame_stack=self.kept_stack,
             capacity=max(1, num_steps if config.replay_capacity is None else config.replay_capacity),
             discount=config.discount,
             bootstrap_terminal=config.bootstrap_terminal,
@@ -98,6 +98,11 @@ class SAC(OffPolicy):
     def frame_dtype(self) -> np.dtype[Any]:
         """Of what the replay keeps of a frame."""
         return PIXELS
+
+    @property
+    def kept_stack(self) -> int:
+        """How many frames what is kept of an observation is made of, one after the other."""
+        return self.context.frame_stack
 
     def make_encoder(self) -> Encoder:
         """Convolutions that actor and critic share."""

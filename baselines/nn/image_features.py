@@ -78,6 +78,7 @@ class ImageFeatures(nn.Module):
       UsageError: if there is no such network, or it makes something else of a picture.
     """
 
+    channels = 3  # of what is looked at at once
     mean: Tensor
     std: Tensor
 

@@ -1,4 +1,4 @@
-"""Encoders that users train themselves: safetensors files in the folders of assets, named by their own digest."""
+"""Encoders that users make themselves: safetensors files in the folders of assets, named by their own digest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from harness.errors import CorruptAssetError, MissingAssetError
 from harness.files import disk_errors, sha256_of, write_bytes
 from harness.results.text import escaped
 
-NAME = re.compile(r"vae-[0-9a-f]{16}")
+NAME = re.compile(r"(vae|rad)-[0-9a-f]{16}")
+
+MADE_BY = {"vae": "train vae", "rad": "take"}
 
 
 def is_encoder_file(name: str) -> bool:
-    """Whether a name is one of a file that `harness encoder train` wrote."""
+    """Whether a name is one of a file that `harness encoder` wrote."""
     return NAME.fullmatch(name) is not None
 
 
@@ -32,7 +34,7 @@ def find_encoder(folders: Sequence[Path], name: str) -> FoundAsset:
     if path is None:
         raise MissingAssetError(
             f"Missing encoder '{name}': no folder of assets holds {name}.safetensors; name its folder "
-            "with --assets, or train one: harness encoder train vae."
+            f"with --assets, or make one: harness encoder {MADE_BY[name[:3]]}."
         )
     try:
         digest = sha256_of(path)[:16]

@@ -15,6 +15,8 @@ from harness.running.policies import PolicySource
 from harness.running.user_files import code_digest
 from harness.spec import Suite
 
+KEPT_OUT = ("code:", "rad-")  # beginnings of names: what policies do not hold, or cannot be rebuilt without
+
 
 def find_assets(store: AssetStore, suite: Suite, more: Iterable[str] = ()) -> Mapping[str, FoundAsset]:
     """Looks up what a suite needs, and more by name, and lets its shifts look closer.
@@ -48,9 +50,9 @@ def _code(name: str) -> FoundAsset:
 
 
 def agent_assets(agent: AgentSpec, plans: Sequence[TaskPlan], *, trained: bool = False) -> list[str]:
-    """Names of what an agent needs with the settings of some plans; a trained policy holds all but a user's code."""
+    """Names of what an agent needs with the settings of some plans; a trained policy holds all but some."""
     names = [name for plan in plans for name in agent.required_assets(agent.configure(plan.config))]
-    return [name for name in names if not trained or name.startswith("code:")]
+    return [name for name in names if not trained or name.startswith(KEPT_OUT)]
 
 
 def check_agent_assets(
@@ -58,12 +60,14 @@ def check_agent_assets(
     plans: Sequence[TaskPlan],
     found: Mapping[str, FoundAsset],
     policies: Iterable[PolicySource],
+    asked: Sequence[str],
 ) -> None:
     """Looks closer at what an agent would learn with, or at the code that makes a part of given policies.
 
     Raises:
       CorruptAssetError: for a file that cannot serve, see `Config.check_assets`.
       CheckpointError: for a policy whose encoder was made by other code.
+      UsageError: if it cannot look at the pictures of a task that is asked for.
     """
     sources = list(policies)
     for source in sources:
@@ -71,6 +75,10 @@ def check_agent_assets(
     if agent.learns and not sources:
         for config in {repr(plan.config): plan.config for plan in plans}.values():
             agent.configure(config).check_assets(found)
+    for plan in (plan for plan in plans if plan.task in asked):
+        size, stack = plan.protocol.image_size, plan.protocol.frame_stack
+        if problem := agent.configure(plan.config).seen_problem(found, (3 * stack, size, size)):
+            raise UsageError(f"Agent {agent.name} cannot look at {plan.task} as it is set: {problem}.")
 
 
 def _check_same_code(source: PolicySource, found: Mapping[str, FoundAsset]) -> None:

@@ -65,7 +65,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         for each in (plan for plan in plans if plan.task in asked):
             check_demos(agent, agent.configure(each.config), suite, each, store, options.profile)
     found = find_assets(store, suite, agent_assets(agent, plans, trained=bool(policies)))
-    check_agent_assets(agent, plans, found, policies.values())
+    check_agent_assets(agent, plans, found, policies.values(), asked)
     outside = identity(options.agent, agent, options.suite, suite, options.agent_files)
     plan = RunPlan(
         run_id="",

@@ -49,6 +49,28 @@ def read_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     Raises:
       CheckpointError: if it cannot be read, is cut short, or is no safetensors file.
     """
+    header, length, size = _read_header(path)
+    entries = header.__pydantic_extra__
+    for name, entry in entries.items():
+        if problem := entry.problem():
+            raise CheckpointError(f"{path} is damaged: '{name}', {problem}.")
+    told = 8 + length + max((entry.data_offsets[1] for entry in entries.values()), default=0)
+    if told != size:
+        raise CheckpointError(f"{path} is damaged: it has {size:,} bytes, not the {told:,} that its header tells.")
+    return {name: (entry.dtype, entry.shape) for name, entry in sorted(entries.items())}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the file's writer added to its header.
+
+    Raises:
+      CheckpointError: if it cannot be read, or is no safetensors file.
+    """
+    return _read_header(path)[0].metadata
+
+
+def _read_header(path: Path) -> tuple[Header, int, int]:
+    """The header, its length and the file's, bytes."""
     try:
         with open(path, "rb") as file:
             size = path.stat().st_size
@@ -58,15 +80,8 @@ def read_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
             text = file.read(length)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}).") from error
-    header = parse_json(text, Header, f"{path} is not a safetensors file, or its header", error=CheckpointError)
-    entries = header.__pydantic_extra__
-    for name, entry in entries.items():
-        if problem := entry.problem():
-            raise CheckpointError(f"{path} is damaged: '{name}', {problem}.")
-    told = 8 + length + max((entry.data_offsets[1] for entry in entries.values()), default=0)
-    if told != size:
-        raise CheckpointError(f"{path} is damaged: it has {size:,} bytes, not the {told:,} that its header tells.")
-    return {name: (entry.dtype, entry.shape) for name, entry in sorted(entries.items())}
+    what = f"{path} is not a safetensors file, or its header"
+    return parse_json(text, Header, what, error=CheckpointError), length, size
 
 
 def shapes_in(folder: Path) -> dict[str, dict[str, tuple[str, tuple[int, ...]]]]:
