@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from harness import cli
+from tests.prompt import AT_ONCE
 
 DOTS = ("--suite", "harness.testing:SUITE")
 SEEKER = ("--agent", "harness.testing:SEEKER")
@@ -106,12 +107,12 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_use_ends_at_once_with_status_two(case: str, harness: Callable[..., tuple[int, str, str]]) -> None:
     arguments, words = WRONG[case]
-    started = time.monotonic()
+    started = time.process_time()
     status, out, err = harness(*arguments)
     assert (status, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
-    assert time.monotonic() - started < 5  # generous: the promise of one second is for a quiet machine
+    assert time.process_time() - started < AT_ONCE
     assert not Path("runs").exists()
 
 
@@ -274,14 +275,14 @@ def test_lists_are_the_same_for_people_and_machines(
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "suites"]])
 def test_help_and_lists_start_quickly(arguments: list[str]) -> None:
-    """Half a second is the promise; CPU time, and the least of three, because test machines are busy."""
+    """CPU time, and the least of three, because test machines are busy."""
     times = []
     for _ in range(3):
         started = os.times()
         subprocess.run([sys.executable, "-m", "harness", *arguments], check=True, capture_output=True)
         ended = os.times()
         times.append(ended.children_user + ended.children_system - started.children_user - started.children_system)
-    assert min(times) < 0.5
+    assert min(times) < AT_ONCE / 2
 
 
 def test_damaged_rows_are_named_and_sound_ones_shown(harness: Callable[..., tuple[int, str, str]]) -> None:

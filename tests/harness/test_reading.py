@@ -12,6 +12,7 @@ import pytest
 from harness import reading
 from harness.errors import CheckpointError, UsageError
 from harness.reading import Record, SealedRecord, parse_json, read_json, read_sealed, seal
+from tests.prompt import AT_ONCE
 
 
 class Inner(Record):
@@ -90,7 +91,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.M
     for name in ("pipe", "folder", "loop", "x" * 300):
         with pytest.raises(UsageError, match=r"not a plain file|cannot be read"):
             read_json(tmp_path / name, Thing)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < AT_ONCE
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "absent", Thing)
     monkeypatch.setattr(reading, "MAX_BYTES", 5)

@@ -20,6 +20,7 @@ from harness.environment import PixelEnv
 from harness.errors import WorkError
 from harness.registry import load_suite
 from harness.rendering import gl_context
+from tests.prompt import AT_ONCE
 
 pytestmark = pytest.mark.render
 
@@ -167,7 +168,7 @@ def test_a_forked_process_draws_or_says_why_it_cannot(before: str) -> None:
     else:
         assert "spawn" in done.stdout, done.stdout + done.stderr
         assert done.stdout.count("\n") == 1
-        assert float(done.stderr.rpartition("seconds")[2].split()[0]) < 1.0
+        assert float(done.stderr.rpartition("seconds")[2].split()[0]) < AT_ONCE
 
 
 def test_a_forked_process_is_refused_before_an_episode_is_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
