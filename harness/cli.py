@@ -652,10 +652,10 @@ def leaderboard_command(
     selected: dict[str, Any] = {"runs": runs, "--task": task, "--setting": setting, "--across": across}
     selected |= {"--interval": interval != "student"}
     _check_board({"--why": why, "--plots": plots}, selected, fmt, published=published, write=write, html=html)
+    _check_drawn("--plots", plots, "--plot-format", plot_format)
     if published:
         _show_published(suite or (), fmt, write)
         return
-    _check_drawn("--plots", plots, "--plot-format", plot_format)
     from harness.reports import leaderboard_command as command
     from harness.reports.board_plots import write_plots
     from harness.reports.boards import measured_boards

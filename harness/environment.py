@@ -130,6 +130,11 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         self._stack.extend([picture] * (self._stack.maxlen or 1))
         return self._observation(), {"episode_number": self._episode, "shift": facts, **self._success()}
 
+    @property
+    def any_thread(self) -> bool:
+        """Whether `step` may be called on another thread than `reset`, never at the same time as anything else."""
+        return self.simulation.any_thread and all(shift.any_thread for shift in self._shifts)
+
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Repeats the action and draws once.
 

@@ -88,7 +88,7 @@ def _write(path: Path, runs: list[Path] | None) -> list[str]:
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
     check_target(path)
-    rows = _rows(runs).rows()
+    rows = _rows(runs)
     write_bytes(path, encode(rows, path.suffix))
     return [f"{path}  {len(rows)} episodes"]
 
@@ -112,13 +112,14 @@ def _check_installed(tracker: str) -> None:
 
 
 def _rows(runs: list[Path] | None) -> Rows:
-    from harness.results.damage import undigested_told
+    from harness.results.damage import Listening, undigested_told
     from harness.results.frames import Rows
     from harness.results.store import load_rows
 
     paths = runs or [Path("runs")]
     with _as_wrong_use(), undigested_told(lambda note: typer.echo(escaped(note), err=True)) as on_damage:
-        rows = Rows(load_rows(*paths, on_damage=on_damage))
+        told = Listening(on_damage)
+        rows = Rows(load_rows(*paths, on_damage=told), are_digested=not told.undigested)
     if not len(rows):
         raise UsageError(f"No rows in {', '.join(map(str, paths))}: nothing has been measured there yet.")
     return rows

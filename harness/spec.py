@@ -28,7 +28,13 @@ class BoundShift:
     so that what one puts back is what it found; `step` counts the
     agent's steps since the reset, 0 for the picture the reset returns. `after_control_step(count)` follows every
     single control step of the simulation, `count` being 1 after the first.
+
+    Attributes:
+      any_thread: whether the hooks of a step (all but `begin_episode` and `close`) may run on another thread than the
+        one it was bound on, as `Simulation.any_thread`; if not, training with it steps and updates on one thread.
     """
+
+    any_thread: bool = False
 
     def begin_episode(self, seed: int, episode: int) -> Mapping[str, Any]:
         """Chooses what this episode looks like, from (seed, episode) alone.

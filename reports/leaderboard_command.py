@@ -18,7 +18,7 @@ from harness.reports.sheets import FORMATS, show
 from harness.reports.site import Site, build_site
 from harness.reports.submissions import RulesOf, Submissions, judge, rows_of
 from harness.results.columns import load_columns
-from harness.results.damage import OnDamage, refuse
+from harness.results.damage import OnDamage, Undigested, refuse
 from harness.results.submission import submissions_in
 from harness.results.text import escaped
 
@@ -118,6 +118,9 @@ def load_with_submissions(
     measured = load_columns(*runs, columns=columns, on_damage=on_damage)
     found = judge(files, rules_of, measured if files else None)
     rows = measured
+    for each in found.accepted:
+        if not each.submission.are_digested:
+            on_damage(Undigested(each.path))
     if found.accepted:  # else rows by the million are not copied
         parts = [measured, rows_of(found.accepted)[columns]]
         rows = pd.concat([part for part in parts if len(part)], ignore_index=True)

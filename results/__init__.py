@@ -32,13 +32,15 @@ def load(*paths: str | os.PathLike[str]) -> Rows:
     Warns:
       UserWarning: if a file has no digest, so that nobody can tell whether its rows were altered.
     """
-    from harness.results.damage import undigested_told
+    from harness.results.damage import Listening, undigested_told
     from harness.results.frames import Rows
     from harness.results.store import load_rows
 
     # The caller's line is shown: of the frames between, one is this function, two are contextlib's.
     with undigested_told(lambda note: warnings.warn(note.removeprefix("Note: "), stacklevel=5)) as on_damage:
-        return Rows(load_rows(*(paths or ("runs",)), on_damage=on_damage))
+        told = Listening(on_damage)
+        rows = load_rows(*(paths or ("runs",)), on_damage=told)
+    return Rows(rows, are_digested=not told.undigested)
 
 
 def table(rows: Rows | pd.DataFrame | str | os.PathLike[str], *, suite: str | None = None) -> ShownTables:

@@ -38,6 +38,22 @@ def refuse(found: CorruptRowsError | Undigested) -> None:
         raise found
 
 
+class Listening:
+    """Passes on what it is told, and knows of rows without a digest; lest a new digest vouch for them.
+
+    Attributes:
+      undigested: whether there were any.
+    """
+
+    def __init__(self, on_damage: OnDamage = refuse) -> None:
+        self._on_damage = on_damage
+        self.undigested = False
+
+    def __call__(self, found: CorruptRowsError | Undigested) -> None:
+        self.undigested |= isinstance(found, Undigested)
+        self._on_damage(found)
+
+
 @contextlib.contextmanager
 def undigested_told(say: Callable[[str], object], on_damage: OnDamage = refuse) -> Iterator[OnDamage]:
     """Around reading: says at the end, in one sentence, which files had no digest.

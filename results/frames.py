@@ -79,10 +79,12 @@ class Rows:
 
     Attributes:
       frame: one line per episode, as of `frame_of`; what it is made of is not checked again when it is changed.
+      are_digested: whether all rows were under a digest ever since they were measured; a file of them says so.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, *, are_digested: bool = False) -> None:
         self.frame = frame
+        self.are_digested = are_digested
 
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame) -> Rows:
@@ -115,13 +117,13 @@ class Rows:
         Path(path).write_text(rows_to_csv(self.rows()), encoding="utf-8", newline="")
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Writes a Parquet file with a digest of its bytes, that `harness.results.load` reads back.
+        """Writes a Parquet file that `harness.results.load` reads back; its digest vouches for rows that had one.
 
         Raises:
           ValueError, TypeError: as `rows_of`.
           OSError: if it cannot be written.
         """
-        Path(path).write_bytes(encode_rows(self.rows()))
+        Path(path).write_bytes(encode_rows(self.rows(), are_digested=self.are_digested))
 
     def __len__(self) -> int:
         return len(self.frame)

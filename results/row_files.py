@@ -239,7 +239,7 @@ def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     except FileNotFoundError:
         return []
     try:
-        rows, are_digested = _decoded(data)
+        rows, are_digested = decode_rows(data)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
         on_damage(_damaged(f"{path} is not a file of rows", error))
         return []
@@ -248,17 +248,12 @@ def read_parquet(path: Path, on_damage: OnDamage = refuse) -> list[Row]:
     return rows
 
 
-def decode_rows(data: bytes) -> list[Row]:
-    """The rows of a Parquet file's bytes.
+def decode_rows(data: bytes) -> tuple[list[Row], bool]:
+    """The rows of a Parquet file's bytes, and whether all of them were under a digest ever since they were measured.
 
     Raises:
       pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError: if they are damaged.
     """
-    return _decoded(data)[0]
-
-
-def _decoded(data: bytes) -> tuple[list[Row], bool]:
-    """The rows, and whether all of them were under a digest ever since they were measured."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from harness.results.damage import CorruptRowsError, OnDamage, refuse
+from harness.results.damage import CorruptRowsError, Listening, OnDamage, refuse
 from harness.results.packing import PackedError, pack, unpack
 from harness.results.plain_file import read_plain
 from harness.results.row_files import decode_rows, encode_rows
@@ -112,6 +112,7 @@ class Submission:
       whole_record: the record as it was written.
       rows: one per episode.
       files: everything, by name.
+      are_digested: whether the rows were under a digest ever since they were measured.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Submission:
     whole_record: Mapping[str, Any]
     rows: tuple[Row, ...]
     files: Mapping[str, bytes]
+    are_digested: bool
 
     def logs(self) -> dict[str, bytes]:
         """The log of each training, by its folder's name."""
@@ -159,10 +161,11 @@ def submit(run: Path, *, policies: bool = False, on_damage: OnDamage = refuse) -
         raise SubmissionError(f"{run} is not finished ({record.status}): the command that began it goes on.")
     if policies and record.is_handed:
         raise SubmissionError(f"The policy of {run} was handed over from Python and is not kept: submit it without.")
+    told = Listening(on_damage)
     store = RowStore(run / "rows")
-    rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell, on_damage=on_damage)]  # type: ignore[arg-type]
+    rows = [row for task, *cell in record.cells() for row in store.rows(task.task, *cell, on_damage=told)]  # type: ignore[arg-type]
     kept = [row for row in rows if row.episode < record.episodes]
-    files = {RECORD: record_bytes, ROWS: encode_rows(kept), **_logs(run, record)}
+    files = {RECORD: record_bytes, ROWS: encode_rows(kept, are_digested=not told.undigested), **_logs(run, record)}
     with_parameters = {(row.task, row.train_seed) for row in kept if row.checkpoint}
     for unit in record.units() if policies else ():
         if unit in with_parameters:  # others, such as a random one, are made again from their seed
@@ -203,7 +206,8 @@ def read_submission(data: bytes, name: str) -> Submission:
     if missing := [part for part in (RECORD, ROWS) if part not in files]:
         raise SubmissionError(f"it is incomplete: it has no {missing[0]}")
     record, whole = _parse_record(files[RECORD], f"its {RECORD} is damaged")
-    found = Submission(name, hashlib.sha256(data).hexdigest(), record, whole, tuple(_rows(files[ROWS])), files)
+    rows, are_digested = _rows(files[ROWS])
+    found = Submission(name, hashlib.sha256(data).hexdigest(), record, whole, tuple(rows), files, are_digested)
     for problem in (*_contradictions(found), *_gaps(found)):
         raise SubmissionError(problem)
     return found
@@ -241,7 +245,7 @@ def _parse_record(text: bytes, problem: str) -> tuple[RunRecordView, dict[str, A
         raise SubmissionError(f"{problem}: it is no JSON") from error
 
 
-def _rows(data: bytes) -> list[Row]:
+def _rows(data: bytes) -> tuple[list[Row], bool]:
     import pyarrow as pa
 
     try:

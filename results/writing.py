@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from harness.results.comparison_key import COMPARISON_KEY
 from harness.results.csv_rows import rows_to_csv
 from harness.results.frames import Rows
 from harness.results.row_files import encode_rows
-from harness.results.rows import Row, shortened
+from harness.results.rows import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +20,11 @@ TRACKERS = ("wandb", "mlflow")
 _LONGEST = 6_000  # characters of a parameter that MLflow takes
 
 
-def encode(rows: Sequence[Row], suffix: str) -> bytes:
+def encode(rows: Rows, suffix: str) -> bytes:
     """Rows as the bytes of a file with one of `FILES`."""
-    return rows_to_csv(rows).encode() if suffix == ".csv" else encode_rows(list(rows))
+    if suffix == ".csv":
+        return rows_to_csv(rows.rows()).encode()
+    return encode_rows(rows.rows(), are_digested=rows.are_digested)
 
 
 def to_wandb(rows: Rows, project: str, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.assets.store import AssetStore
 from harness.errors import UsageError
 from harness.registry import load_agent, load_suite
-from harness.running.asset_lookup import look_up
+from harness.running.asset_lookup import check_agent_assets, look_up
 from harness.running.device import choose_device
 from harness.running.plan import RunOptions
 from harness.running.planning import check_task, plan_task
@@ -51,7 +51,7 @@ def plan_costs(
         options = RunOptions(suite=suite_name, agent=agent_name, settings=settings)
         plan = plan_task(options, suite, agent, load_preset("paper"), name, {})
         check_task(options, suite, agent, plan)
-        for asset in agent.required_assets(agent.configure(plan.config)):
-            look_up(store, asset)
+        found = {asset: look_up(store, asset) for asset in agent.required_assets(agent.configure(plan.config))}
+        check_agent_assets(agent, [plan], found, (), [name])
         worlds.append(World(suite_name, (), agent_name, plan, 0, store, {}, chosen, profile))
     return worlds

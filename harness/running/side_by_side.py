@@ -29,14 +29,14 @@ class Stepping:
     (`observe`) after both, so that an update never sees the transition of its own step.
 
     Args:
-      env: whose steps are taken; one that may not be stepped on any thread (`Simulation.any_thread`) never is.
+      env: whose steps are taken; one that may not be stepped on any thread (`PixelEnv.any_thread`) never is.
       side_by_side: False for one after the other, the update first.
     """
 
     def __init__(self, env: PixelEnv, *, side_by_side: bool) -> None:
         self._env = env
         self._thread: ThreadPoolExecutor | None = None
-        if side_by_side and env.simulation.any_thread:
+        if side_by_side and env.any_thread:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="step")
 
     def update_and_step(self, update: Callable[[], Any], action: np.ndarray) -> Result:

@@ -224,6 +224,7 @@ def test_wrong_use_of_site_and_report_is_one_sentence(harness: Harness, tmp_path
         ),
         (("leaderboard", "empty", "--write", "empty", "--format", "csv"), "give it without --format csv"),
         (("leaderboard", "empty", "--plot-format", "pdf"), "--plot-format goes with --plots only"),
+        (("leaderboard", "--published", "--plot-format", "svg"), "--plot-format goes with --plots only"),
         (("leaderboard", "bad.zip", "--html", "site"), "bad.zip is refused: it is no submission"),
         (("leaderboard", "empty", "--html", "site"), "nothing has been measured there yet"),
         (("leaderboard", "none.zip"), "none.zip"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -15,6 +16,7 @@ import pytest
 from harness.supervision import may_run_code_from_outside
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 RUN = ("run", "--suite", "harness.testing:SUITE", "--task", "dot_stay", "--episodes", "1", "--quiet")
 
 
@@ -23,7 +25,7 @@ def start(folder: Path, module: str, text: str, *options: str) -> subprocess.Pop
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *RUN, "--agent", f"{module}:policy", *options],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -79,13 +81,19 @@ def test_an_interrupt_is_one_and_nobody_is_left(tmp_path: Path) -> None:
     assert not is_alive(done.pid)
 
 
-def test_ctrl_c_at_a_terminal_is_one_too(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(SLOW)
+def in_a_terminal(folder: Path) -> tuple[int, int]:
+    """The number of a process that leads a session with a terminal of its own, and that terminal's descriptor."""
     child, terminal = pty.fork()
     if not child:
-        os.chdir(tmp_path)
+        os.chdir(folder)
         os.environ["PYTHONPATH"] = str(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "harness", *RUN, "--agent", "slow:policy"])
+    return child, terminal
+
+
+def test_ctrl_c_at_a_terminal_is_one_too(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    child, terminal = in_a_terminal(tmp_path)
     wait_until_begun(tmp_path)
     os.write(terminal, b"\x03")
     _, status = os.waitpid(child, 0)
@@ -93,20 +101,81 @@ def test_ctrl_c_at_a_terminal_is_one_too(tmp_path: Path) -> None:
     os.close(terminal)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def wait_until_gone(session: int) -> None:
+    deadline = time.monotonic() + 100
+    while is_alive(session):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_killed_leaves_nobody(number: int, tmp_path: Path) -> None:
+    """It ends as it would unwatched, and blames no module for it."""
     done = start(tmp_path, "slow", SLOW)
     wait_until_begun(tmp_path)
     done.send_signal(number)
     _, err = done.communicate(timeout=100)
-    assert done.returncode in (-number, 2)
-    assert err == (
-        "" if number == signal.SIGKILL else "error: Module 'slow' cannot be imported (SIGTERM ended the process).\n"
+    assert (done.returncode, err) == (-number, "")
+    wait_until_gone(done.pid)
+
+
+def test_closing_the_terminal_ends_it(tmp_path: Path) -> None:
+    """Then the leader of the session gets a hang-up, and nobody else."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    child, terminal = in_a_terminal(tmp_path)
+    wait_until_begun(tmp_path)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGHUP
+    wait_until_gone(child)
+
+
+ACTING = """
+import pathlib, time
+def policy(observations):
+    pathlib.Path("began").touch()
+    time.sleep(0.1)
+    return [[0.0, 0.0]] * len(observations)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay", [0.02, 0.3])
+def test_a_signal_to_the_whole_group_is_one(number: int, delay: float, tmp_path: Path) -> None:
+    """As of `timeout` and of clusters; the watching process passes it on late, as on a busy machine."""
+    done = start(tmp_path, "acting", ACTING, "--workers", "1")
+    wait_until_begun(tmp_path)
+    done.send_signal(signal.SIGSTOP)
+    done.send_signal(number)
+    os.killpg(done.pid, number)
+    time.sleep(delay)
+    done.send_signal(signal.SIGCONT)
+    _, err = done.communicate(timeout=100)
+    assert done.returncode == 130
+    assert err == "Interrupted; the same command goes on from here.\n"
+    assert json.loads(next(tmp_path.glob("runs/*/record.json")).read_bytes())["status"] == "interrupted"
+    wait_until_gone(done.pid)
+
+
+def test_where_ends_of_children_are_not_told_it_ends_all_the_same(tmp_path: Path) -> None:
+    """Ignoring SIGCHLD is inherited, from a shell's `trap '' CHLD` for one."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    deadline = time.monotonic() + 100
-    while is_alive(done.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    (tmp_path / "fine.py").write_text("policy = lambda observations: [[0.0, 0.0]]\n")
+    command = [sys.executable, "-m", "harness", *RUN, "--agent", "fine:nothing"]
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring, *command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=100
+    )
+    assert done.returncode == 2
+
+
+def test_an_interrupt_that_a_module_lets_end_its_process_prints_nothing(tmp_path: Path) -> None:
+    done = start(tmp_path, "slow", f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n{SLOW}")
+    wait_until_begun(tmp_path)
+    done.send_signal(signal.SIGINT)
+    _, err = done.communicate(timeout=100)
+    assert (done.returncode, err) == (-signal.SIGINT, "")
 
 
 def test_what_ends_as_ever_has_its_output_and_status(tmp_path: Path) -> None:
@@ -124,4 +193,10 @@ def test_which_commands_are_watched() -> None:
     assert may_run_code_from_outside(["run", "--suite=package.mine:SUITE"])
     assert may_run_code_from_outside(["run", "--config", "file.yaml"])
     assert not may_run_code_from_outside(["run", "--suite", "video_hard", "--agent", "pieg", "--device", "cuda:1"])
+    assert may_run_code_from_outside(["ablate", "--over", "encoder=mine:a,mine:b"])
+    assert may_run_code_from_outside(["diagnose", "features", "runs/one"])
+    assert may_run_code_from_outside(["verify", "one.zip"])
+    assert may_run_code_from_outside(["report", "runs/one", "--videos"])
     assert not may_run_code_from_outside(["run", "--suite", "harness.testing:SUITE"])
+    assert not may_run_code_from_outside(["report", "runs/one"])
+    assert not may_run_code_from_outside([])

@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def odd(count: int = 6) -> list[Row]:
 @given(rows=st.lists(ROWS, max_size=4))
 def test_any_row_comes_back_from_every_form(rows):
     assert parse_csv(rows_to_csv(rows)) == rows
-    assert decode_rows(encode_rows(rows)) == rows
+    assert decode_rows(encode_rows(rows)) == (rows, True)
     assert rows_of(frame_of(rows)) == rows
 
 
@@ -78,6 +79,24 @@ def test_files_are_loaded_equal(tmp_path):
     pd.testing.assert_frame_equal(Rows.from_pandas(rows.to_pandas()).frame, rows.frame)
     assert len(rows) == 6
     assert tuple(rows.frame.columns) == COLUMNS
+
+
+def test_a_digest_is_given_to_no_rows_that_came_without_one(tmp_path):
+    store = RowStore(tmp_path / "runs" / "r" / "rows")
+    for row in odd():
+        store.append(row)
+    rows = harness.results.load(tmp_path / "runs")
+    rows.to_parquet(tmp_path / "kept.parquet")
+    rows.to_csv(tmp_path / "rows.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        harness.results.load(tmp_path / "kept.parquet")
+    with pytest.warns(UserWarning, match=r"rows\.csv holds rows without a digest"):
+        harness.results.load(tmp_path / "rows.csv").to_parquet(tmp_path / "taken.parquet")
+    Rows.from_pandas(rows.to_pandas()).to_parquet(tmp_path / "made.parquet")
+    for name in ("taken", "made"):
+        with pytest.warns(UserWarning, match=rf"{name}\.parquet holds rows without a digest"):
+            harness.results.load(tmp_path / f"{name}.parquet")
 
 
 def test_a_notebook_has_them_by_importing_harness_alone():

@@ -16,7 +16,7 @@ import pytest
 
 from harness.results.packing import PackedError, is_name, pack, unpack
 from harness.results.plausible import SuiteRules, impossible
-from harness.results.row_files import encode_rows
+from harness.results.row_files import encode_rows, read_parquet, write_parquet
 from harness.results.rows import Row
 from harness.results.store import RowStore
 from harness.results.submission import (
@@ -114,6 +114,17 @@ def test_a_run_comes_out_as_it_went_in(run: Path, tmp_path: Path) -> None:
     assert found.policy_files(("walker_walk", 0)) == {}
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:  # any program opens it
         assert archive.testzip() is None
+
+
+def test_rows_without_a_digest_get_none_by_being_submitted(run: Path) -> None:
+    assert read_submission(submit(run), "a.zip").are_digested
+    for path in (run / "rows").glob("*.parquet"):
+        rows = read_parquet(path)
+        write_parquet(rows, path, are_digested=False)
+    told: list[Any] = []
+    found = read_submission(submit(run, on_damage=told.append), "a.zip")
+    assert len(told) == len(list((run / "rows").iterdir()))
+    assert not found.are_digested
 
 
 def test_policies_are_packed_on_request_and_compared_with_the_rows(run: Path) -> None:

@@ -22,6 +22,7 @@ from harness.errors import AgentError
 from harness.registry import load_suite
 from harness.running.side_by_side import Stepping
 from harness.running.train import Trainer, TrainSpec
+from harness.spec import BoundShift
 from harness.testing import SUITE, DotReach
 
 STAND_INS = AssetStore([], allow_stand_ins=True)
@@ -92,6 +93,26 @@ def test_one_after_the_other_is_the_update_first(
     monkeypatch.setattr(DotReach, "any_thread", any_thread)
     Stepping(started(dots()), side_by_side=side_by_side).update_and_step(lambda: order.append("update"), ACTION)
     assert (order, set(threads)) == (["update", "step", "step"], {threading.current_thread().name})
+
+
+@pytest.mark.parametrize("any_thread", [False, True])
+def test_shifts_have_a_say_too(any_thread: bool) -> None:
+    class Bound(BoundShift):
+        def before_render(self, step: int) -> None:
+            threads.add(threading.current_thread())
+
+    threads: set[threading.Thread] = set()
+    bound = Bound()
+    assert not bound.any_thread  # code from outside says so first
+    bound.any_thread = any_thread
+    env = dots()
+    env._shifts = (bound,)
+    started(env)
+    threads.clear()
+    stepping = Stepping(env, side_by_side=True)
+    stepping.update_and_step(lambda: None, ACTION)
+    stepping.close()
+    assert (threads == {threading.current_thread()}) is not any_thread
 
 
 def failing(name: str) -> Callable[..., None]:
