@@ -51,11 +51,12 @@ class Case:
 
     @property
     def margin(self) -> float:
-        return RATE_MARGIN if self.spread.is_binary else MARGIN
+        return MARGIN if self.spread.num_settings is None else RATE_MARGIN
 
 
 def _evidence(case: Case, baseline: list[Floats], candidate: list[Floats], *, is_paired: bool = True) -> Evidence:
-    return Evidence(baseline, candidate, is_paired, case.noise, "success" if case.spread.is_binary else "return")
+    num = case.spread.num_settings
+    return Evidence(baseline, candidate, is_paired, case.noise, "return" if num is None else "success", num or 1)
 
 
 def normal_returns(rng: np.random.Generator, case: Case, drop: float) -> Evidence:
@@ -85,8 +86,16 @@ def successes(rng: np.random.Generator, case: Case, drop: float) -> Evidence:
         between, most = case.spread.between or 0.0, rate * (1 - rate)
         weight = most / between - 1 if between else 0.0
         rates = rng.beta(rate * weight, (1 - rate) * weight, case.size.seeds) if between else [rate] * case.size.seeds
-        sides.append([(rng.random(case.size.episodes) < each).astype(np.float64) for each in rates])
+        sides.append([_rate_outcomes(rng, case, each) for each in rates])
     return _evidence(case, *sides)
+
+
+def _rate_outcomes(rng: np.random.Generator, case: Case, rate: float) -> Floats:
+    """Means over settings: in some episodes all succeed or none, in the others each for itself."""
+    num, episodes = case.spread.num_settings or 1, case.size.episodes
+    alone = (rng.random((episodes, num)) < rate).mean(axis=1)
+    together = rng.random(episodes) < case.spread.share_together
+    return np.where(together, rng.random(episodes) < rate, alone)
 
 
 def unpaired_successes(rng: np.random.Generator, case: Case, drop: float) -> Evidence:
@@ -108,14 +117,17 @@ def _episodes(worths: Floats, case: Case) -> list[tuple[Floats, Floats]]:
 
 
 def _returns(seeds: int, episodes: int, *, within: float = 10.0, between: float = 8.0) -> tuple[Size, Spread]:
-    return Size(seeds, episodes), Spread(MEAN, (within**2,) * seeds, between**2, False)
+    return Size(seeds, episodes), Spread(MEAN, (within**2,) * seeds, between**2)
 
 
-def _rates(seeds: int, episodes: int, rate: float, between: float = 0.0) -> tuple[Size, Spread]:
-    return Size(seeds, episodes), Spread(rate, (rate * (1 - rate),) * seeds, between**2, True)
+def _rates(
+    seeds: int, episodes: int, rate: float, between: float = 0.0, settings: int = 1, together: float = 1.0
+) -> tuple[Size, Spread]:
+    within = together * (rate * (1 - rate) - between**2)
+    return Size(seeds, episodes), Spread(rate, (within,) * seeds, between**2, settings, together)
 
 
-_UNEQUAL = Spread(MEAN, (1.0, 1.0, 1.0, 1.0, 900.0), 64.0, False)
+_UNEQUAL = Spread(MEAN, (1.0, 1.0, 1.0, 1.0, 900.0), 64.0)
 CASES = (
     Case("return, 1 policy", "episodes", *_returns(1, 10), normal_returns),
     Case("return", "episodes", *_returns(5, 10), normal_returns),
@@ -128,6 +140,9 @@ CASES = (
     Case("success 0.5", "episodes", *_rates(5, 50, 0.5), successes),
     Case("success always", "episodes", *_rates(5, 50, 1.0), successes),
     Case("success 0.9, few", "episodes", *_rates(5, 10, 0.9), successes),
+    Case("success 0.95, 10 settings", "episodes", *_rates(3, 10, 0.95, settings=10, together=0.1), successes),
+    Case("success 0.9, 4 settings", "episodes", *_rates(5, 50, 0.9, settings=4, together=0.5), successes),
+    Case("success 0.9, 2 settings", "episodes", *_rates(5, 50, 0.9, settings=2, together=1.0), successes),
     Case("return, 3 seeds", "seeds", *_returns(3, 10), normal_returns),
     Case("return, 5 seeds", "seeds", *_returns(5, 10), normal_returns),
     Case("return, 10 seeds", "seeds", *_returns(10, 10), normal_returns),
@@ -138,6 +153,8 @@ CASES = (
     Case("return, skewed", "seeds", *_returns(5, 10), skewed_returns),
     Case("success about 0.7", "seeds", *_rates(5, 10, 0.7, 0.1), successes),
     Case("success about 0.9", "seeds", *_rates(5, 50, 0.9, 0.05), successes),
+    Case("success 0.95, 4 settings", "seeds", *_rates(5, 10, 0.95, settings=4, together=0.25), successes),
+    Case("success about 0.8, 4 settings", "seeds", *_rates(5, 20, 0.8, 0.05, 4, 0.4), successes),
 )
 
 

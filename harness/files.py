@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError, WorkError
+from harness.results.replacing import replace_file
 from harness.results.text import json_escaped
 
 _REASONS = {
@@ -45,9 +46,13 @@ def disk_errors(what: str) -> Iterator[None]:
 def check_target(path: Path) -> None:
     """Checks before any work that a file can be written, by opening it; leaves what is there as it is.
 
+    A pipe is not opened: whoever reads it would take the closing for the end.
+
     Raises:
       UsageError: if it cannot.
     """
+    if path.is_fifo():
+        return
     is_new = not path.exists()
     try:  # without blocking: a pipe that nobody reads would be waited for
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666))
@@ -85,19 +90,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replaces a file as one step; where that fails, what was there stays and nothing new is left."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Replaces a file as `replace_file` does; an error is told in one sentence."""
     with disk_errors(str(path)):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):  # the first error is the one to tell
-                temporary.unlink(missing_ok=True)
-            raise
+        replace_file(path, data)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.reports.gate import Question, margin_of
 from harness.reports.gate_power import POWER, Size, Spread, smallest_drop, spread_of, verdict_chance
-from harness.reports.gate_sides import side_of, tables_of
+from harness.reports.gate_sides import num_settings, side_of, tables_of
 from harness.reports.gate_test import Noise
 from harness.results.text import escaped
 
@@ -52,11 +52,16 @@ def plan(baseline: pd.DataFrame, question: Question, episodes: Sequence[int], se
     Raises:
       GateError: as `gate.check`.
     """
-    tables = tables_of(side_of(baseline, "baseline", question.metric), each_setting=question.each_setting)
+    side = side_of(baseline, "baseline", question.metric)
+    tables = tables_of(side, each_setting=question.each_setting)
     found = []
+    sizes_of = num_settings(side, each_setting=question.each_setting) if question.metric == "success" else {}
     for name, table in tables.items():
         own = Size(len(table), min(map(len, table)))
-        spread, label = spread_of(table), escaped(" ".join([name[1], *(f"({setting})" for setting in name[2:])]))
+        spread, label = (
+            spread_of(table, sizes_of.get(name)),
+            escaped(" ".join([name[1], *(f"({setting})" for setting in name[2:])])),
+        )
         margin = margin_of(question.margin, spread.mean, name[1])
         sizes: list[tuple[Noise, Size]] = []
         if question.noise != "seeds":

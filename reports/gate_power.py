@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.reports import student
 from harness.reports.gate_test import Noise
@@ -36,13 +35,22 @@ class Spread:
       mean: over policies.
       within: per policy, the variance of its episodes, (S,).
       between: the variance of the policies' means that their episodes do not explain; None if one policy is known.
-      is_binary: whether every outcome is 0 or 1.
+      num_settings: over how many settings each outcome is a mean of successes; None for returns.
+      together: of success rates, the variance of an episode's outcome in units of that of one setting alone: from one
+        over the number of settings (they succeed independently) to 1 (all of them succeed or none).
     """
 
     mean: float
     within: tuple[float, ...]
     between: float | None
-    is_binary: bool
+    num_settings: int | None = None
+    together: float = 1.0
+
+    @property
+    def share_together(self) -> float:
+        """Of the episodes, those that succeed in all settings or in none, were the others independent."""
+        least = 1 / (self.num_settings or 1)
+        return 1.0 if least == 1 else (self.together - least) / (1 - least)
 
 
 @dataclass(frozen=True)
@@ -60,18 +68,22 @@ class Size:
     same_seeds: bool = True
 
 
-def spread_of(side: Sequence[Floats]) -> Spread:
+def spread_of(side: Sequence[Floats], num_settings: int | None = None) -> Spread:
     """The spread that one side shows.
 
     Args:
       side: per policy, its outcomes.
+      num_settings: over how many settings they are means of successes; None for returns.
     """
     means = np.array([values.mean() for values in side])
     within = tuple(float(values.var(ddof=1)) if len(values) > 1 else 0.0 for values in side)
     explained = float(np.mean([v / len(values) for v, values in zip(within, side, strict=True)]))
     between = max(0.0, float(means.var(ddof=1)) - explained) if len(side) > 1 else None
-    is_binary = bool(np.isin(np.concatenate(side), (0.0, 1.0)).all())
-    return Spread(float(means.mean()), within, between, is_binary)
+    if num_settings is None:
+        return Spread(float(means.mean()), within, between)
+    alone = float(np.sum(means * (1 - means)))
+    together = min(max(sum(within) / alone, 1 / num_settings), 1.0) if alone > 0 else 1.0
+    return Spread(float(means.mean()), within, between, num_settings, together)
 
 
 def verdict_chance(
@@ -88,7 +100,7 @@ def verdict_chance(
       level: of the test.
       worse: which of the two verdicts.
     """
-    if spread.is_binary:
+    if spread.num_settings is not None:
         return _counted(spread, size, noise, margin, drop, level, worse)
     error, freedom = _error(spread, size, noise)
     if freedom <= 0:
@@ -113,8 +125,9 @@ def smallest_drop(spread: Spread, size: Size, noise: Noise, margin: float, level
         return verdict_chance(spread, size, noise, margin, drop, level, worse=True) >= POWER
 
     error, _ = _error(spread, size, noise)
-    high = spread.mean if spread.is_binary else margin + max(error, 1e-9 * abs(spread.mean))
-    while not spread.is_binary and not seen(high) and error > 0 and high < margin + 1e6 * error:
+    is_rate = spread.num_settings is not None
+    high = spread.mean if is_rate else margin + max(error, 1e-9 * abs(spread.mean))
+    while not is_rate and not seen(high) and error > 0 and high < margin + 1e6 * error:
         high = margin + 2 * (high - margin)
     return _first_seen(seen, margin, high) if high > margin and seen(high) else None
 
@@ -236,7 +249,7 @@ def _counted(spread: Spread, size: Size, noise: Noise, margin: float, drop: floa
     estimate, variance, freedom = found
     num = size.seeds * size.episodes
     error = np.sqrt(np.maximum(variance, margin * (1 - min(margin, 1.0)) / num))
-    distance, give = estimate + margin, 0.5 / num
+    distance, give = estimate + margin, 0.5 / (num * (spread.num_settings or 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (distance + give) / error if worse else (distance - give) / error
     beyond = ratio <= -_quantiles(level, freedom) if worse else ratio >= _quantiles(level, freedom)
@@ -247,25 +260,35 @@ def _counted(spread: Spread, size: Size, noise: Noise, margin: float, drop: floa
 Draws = tuple[Floats, Floats, Floats | float]  # differences, their variances, degrees of freedom
 
 
-def _episode_draws(rng: np.random.Generator, before: float, after: float, _: Spread, size: Size) -> Draws | None:
-    """Pairs of successes of independent sides, pooled over policies."""
-    num = size.seeds * size.episodes
+def _episode_draws(rng: np.random.Generator, before: float, after: float, spread: Spread, size: Size) -> Draws | None:
+    """Pairs of outcomes of independent sides, pooled over policies."""
+    num, most = size.seeds * size.episodes, spread.num_settings or 1
     if num < 2:
         return None
-    outcomes = [before * (1 - after), (1 - before) * after]
-    counts = rng.multinomial(num, [*outcomes, 1 - sum(outcomes)], NUM_DRAWS)
-    lost, won = counts[:, 0], counts[:, 1]
-    mean = (won - lost) / num
-    return mean, ((won + lost) - num * mean**2) / (num - 1) / num, num - 1
+    chances = np.convolve(_outcome_chances(after, spread), _outcome_chances(before, spread)[::-1])
+    counts = rng.multinomial(num, chances / chances.sum(), NUM_DRAWS)
+    gained = np.arange(-most, most + 1) / most
+    mean = counts @ gained / num
+    return mean, (counts @ gained**2 - num * mean**2) / (num - 1) / num, num - 1
+
+
+def _outcome_chances(rate: float, spread: Spread) -> Floats:
+    """Of 0, 1, ... successes in the settings of one episode: (num_settings + 1,)."""
+    from scipy.stats import binom
+
+    most, share = spread.num_settings or 1, spread.share_together
+    found = (1 - share) * binom.pmf(np.arange(most + 1), most, rate)
+    found[0] += share * (1 - rate)
+    found[most] += share * rate
+    return np.asarray(found)
 
 
 def _seed_draws(rng: np.random.Generator, before: float, after: float, spread: Spread, size: Size) -> Draws | None:
     """Rates of trainings on both sides, each drawn about its mean."""
     if size.seeds < 2:
         return None
-    sides = [
-        rng.binomial(size.episodes, _rates(rng, rate, spread.between or 0.0, size.seeds)) for rate in (after, before)
-    ]
+    rates = [_rates(rng, rate, spread.between or 0.0, size.seeds) for rate in (after, before)]
+    sides = [_successes(rng, each, spread, size.episodes) for each in rates]
     found = (sides[0] - sides[1]) / size.episodes
     if size.same_seeds:
         return found.mean(axis=1), found.var(axis=1, ddof=1) / size.seeds, size.seeds - 1
@@ -273,7 +296,16 @@ def _seed_draws(rng: np.random.Generator, before: float, after: float, spread: S
     return found.mean(axis=1), each.sum(axis=1), _satterthwaite(each, size.seeds - 1)
 
 
-def _rates(rng: np.random.Generator, rate: float, between: float, num_seeds: int) -> Floats | NDArray[np.float64]:
+def _successes(rng: np.random.Generator, rates: Floats, spread: Spread, episodes: int) -> Floats:
+    """Sums of the outcomes of some episodes, each of policies with some rates."""
+    most = spread.num_settings or 1
+    if most == 1:
+        return np.asarray(rng.binomial(episodes, rates), dtype=np.float64)
+    together = rng.binomial(episodes, spread.share_together, rates.shape)
+    return rng.binomial(together, rates) + rng.binomial(most * (episodes - together), rates) / most
+
+
+def _rates(rng: np.random.Generator, rate: float, between: float, num_seeds: int) -> Floats:
     """True rates of trainings: Beta with a given variance, as far as that is possible for its mean."""
     most = rate * (1 - rate)
     if between <= 1e-9 or most <= 0.0:

@@ -160,15 +160,24 @@ def lines_of(baseline: Side, candidate: Side, noise: str, *, each_setting: bool,
 
 def tables_of(side: Side, *, each_setting: bool) -> dict[tuple[str, ...], list[Floats]]:
     """Per line of one side, the outcomes of each policy, means over the line's settings."""
-    groups: dict[tuple[str, ...], list[Place]] = {}
-    for place in side.cells:
-        groups.setdefault(place if each_setting else place[:2], []).append(place)
     _check_finished(side, side.cells)
     found = {}
-    for name, places in groups.items():
+    for name, places in _places(side, each_setting=each_setting).items():
         trainings = sorted(side.cells[places[0]])
         found[name] = [_values(side, places, seed, _samples([side], places, seed)) for seed in trainings]
     return found
+
+
+def num_settings(side: Side, *, each_setting: bool) -> dict[tuple[str, ...], int]:
+    """Per line of one side, over how many settings its outcomes are means."""
+    return {name: len(places) for name, places in _places(side, each_setting=each_setting).items()}
+
+
+def _places(side: Side, *, each_setting: bool) -> dict[tuple[str, ...], list[Place]]:
+    groups: dict[tuple[str, ...], list[Place]] = {}
+    for place in side.cells:
+        groups.setdefault(place if each_setting else place[:2], []).append(place)
+    return groups
 
 
 def _cells(rows: pd.DataFrame, name: str, metric: str) -> dict[Place, dict[int, Cell]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.results.damage import CorruptRowsError
 from harness.results.earlier import columns_of, upgraded
 from harness.results.plain_file import read_plain
+from harness.results.replacing import replace_file
 from harness.results.rows import COLUMNS, SCHEMA_VERSION, Row, canonical_json, check_row, from_dict, shortened, to_dict
 from harness.results.text import json_escaped
 
@@ -63,7 +63,7 @@ def write_baseline(rows: Sequence[Row], path: Path) -> None:
         "shared": shared,
         "episodes": [{name: value for name, value in each.items() if name not in shared} for each in values],
     }
-    _replace(path, _as_text({**content, _DIGEST: _digest_of(content)}).encode())
+    replace_file(path, _as_text({**content, _DIGEST: _digest_of(content)}).encode())
 
 
 def read_baseline(path: Path) -> list[Row]:
@@ -135,18 +135,6 @@ def _as_text(content: dict[str, Any]) -> str:
     lines = ",\n".join(f"  {canonical_json(episode)}" for episode in content["episodes"])
     opening = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False).removesuffix("\n}")
     return json_escaped(f'{opening},\n "episodes": [\n{lines}\n ],\n "{_DIGEST}": "{content[_DIGEST]}"\n}}\n')
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,35 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_device_or_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    """Root, too, may say `--out /dev/null`."""
+    pipe, device = tmp_path / "pipe", Path("/dev/null")
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    check_target(pipe)
+    write_text(pipe, "told")
+    reader.join(20)
+    write_text(device, "told")
+    assert read == [b"told"]
+    assert (pipe.is_fifo(), device.is_char_device(), [child.name for child in tmp_path.iterdir()]) == (
+        True,
+        True,
+        ["pipe"],
+    )
+
+
+def test_a_link_stays_and_leads_to_what_was_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there/file")
+    for text in ("old", "new"):
+        write_text(tmp_path / "link", text)
+        assert (tmp_path / "there" / "file").read_text() == text
+        assert (tmp_path / "link").is_symlink()
+    assert len(list((tmp_path / "there").iterdir())) == 1
 
 
 def test_a_target_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
