@@ -6,9 +6,13 @@
 #
 # 0 not worse, 1 worse, 3 cannot tell, 2 no verdict.
 set -uo pipefail
+if [ -z "${RUN:-}" ] || [ -z "${BASELINE:-}" ]; then
+    echo "error: RUN names a run and BASELINE what it is held against; one of them is empty." >&2
+    exit 2
+fi
 out=${OUT:-gate}
-mkdir -p "$out" || exit 2
-arguments=("${RUN:?a run}" --baseline "${BASELINE:?a baseline}" --margin "${MARGIN:-5%}" --on "${ON:-return}" --alpha "${ALPHA:-0.05}")
+mkdir -p "$out" && rm -f "$out/summary.md" "$out/junit.xml" || exit 2 # no answer of an earlier run stands for this one
+arguments=("$RUN" --baseline "$BASELINE" --margin "${MARGIN:-5%}" --on "${ON:-return}" --alpha "${ALPHA:-0.05}")
 for field in ${ACROSS:-}; do
     arguments+=(--across "$field")
 done

@@ -708,6 +708,8 @@ def _check_board(
         _check_used(
             "--write makes Markdown", {**shown, "--html": html, f"--format {fmt}": fmt not in ("terminal", "md")}
         )
+    if shown["--why"]:
+        _check_used("--why is a text", {f"--format {fmt}": fmt != "terminal"})
     if html is not None:
         _check_used("--html makes a site of what was measured", {**shown, f"--format {fmt}": fmt != "terminal"})
     _check_written(write, html)
@@ -756,10 +758,12 @@ def _load_board(paths: Sequence[Path], wanted: Any, given: Sequence[Suite], *, f
 
 def _write_site(pages: dict[str, str], folder: Path) -> None:
     from harness.files import write_text
+    from harness.reports.site import remove_earlier
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         write_text(folder / name, text)
+    remove_earlier(folder, pages)
     _say(f"{folder / 'index.html'}  {len(pages)} pages")
 
 

@@ -22,13 +22,26 @@ _CAPTIONS = {
 }
 
 
-def verdict(found: Leaderboard) -> Iterator[str]:
-    """What a reader takes away: of each suite who is ahead, and whether that may be claimed."""
+def verdict(found: Leaderboard, agent: str | None = None) -> Iterator[str]:
+    """What a reader takes away: of each suite who is ahead, and whether that may be claimed.
+
+    Args:
+      agent: only where one of this agent's is ahead.
+    """
     for number, board in enumerate(found.boards, start=1):
         lead = f"Board {number}, " if len(found.boards) > 1 else ""
         for ranking in board.heads:
+            if agent not in (None, _leader(board, ranking)):
+                continue
             if text := _standing_sentence(board, ranking):
-                yield f"{lead}{ranking.place.suite or ranking.place.name}: {text}"
+                part = f" ({ranking.place.part})" if ranking.place.part else ""
+                yield f"{lead}{ranking.place.suite or ranking.place.name}{part}: {text}"
+
+
+def _leader(board: Board, ranking: Ranking) -> str | None:
+    """The agent with the highest mean."""
+    there = [i for i in ranking.order() if ranking.standings[i].score is not None]
+    return board.entrants[there[0]].agent if there else None
 
 
 def _standing_sentence(board: Board, ranking: Ranking) -> str:

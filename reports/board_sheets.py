@@ -58,7 +58,8 @@ def _with_version(board: Board, suite: str) -> str:
 def _standings(board: Board) -> Iterator[Grid]:
     """A grid for all suites together and for each suite: who stands where, and how sure that is."""
     for ranking in board.heads:
-        title = f"{ranking.place.suite or ranking.place.name}: {ranking.metric}"
+        part = f" ({ranking.place.part})" if ranking.place.part else ""
+        title = f"{ranking.place.suite or ranking.place.name}{part}: {ranking.metric}"
         yield Grid(title, _STANDING_HEADER, (("", _standing_lines(board, ranking)),), len(_STANDING_HEADER))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.reports.gate import EXIT_STATUS, Gate, GateError
 from harness.reports.gate_sides import COLUMNS, side_of, tables_of
-from harness.reports.leaderboard_command import load_selected
+from harness.reports.leaderboard_command import load_selected, select
 from harness.results.baseline_file import SUFFIX, read_baseline, write_baseline
 from harness.results.damage import OnDamage, refuse
 from harness.results.frames import frame_of
@@ -39,13 +39,7 @@ def load_side(paths: Sequence[Path], wanted: Mapping[str, Sequence[str]], on_dam
         return load_selected(paths, wanted, columns=COLUMNS, on_damage=on_damage)
     if len(paths) > 1:
         raise GateError("A frozen baseline is compared alone, not together with other rows.")
-    rows = frame_of(read_baseline(paths[0]))
-    for column, values in wanted.items():
-        if values:
-            rows = rows[rows[column].isin(list(values))]
-    if rows.empty:
-        raise GateError(f"{escaped(paths[0])} has no rows of the suite, task and setting that are asked for.")
-    return rows
+    return select(frame_of(read_baseline(paths[0])), paths, wanted)
 
 
 def freeze(paths: Sequence[Path], out: Path, on_damage: OnDamage = refuse) -> int:

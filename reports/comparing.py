@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from harness.reports.student import Moments
 
 ALPHA = 0.05
 NUM_DRAWS = 10_000
+_ENOUGH_ALIKE = 4  # equal seeds on both sides that tell two agents apart at `ALPHA`
 
 Tasks = Sequence[Samples]  # the samples of every task, of one agent
 Signs = NDArray[np.int8]  # (agents, agents): 1 where the row's agent is better than the column's, -1 where worse
@@ -29,8 +31,9 @@ Signs = NDArray[np.int8]  # (agents, agents): 1 where the row's agent is better 
 def difference_chance(ours: Tasks, theirs: Tasks, metric: str) -> float | None:
     """Welch's two-sided p value for the means over tasks of two agents.
 
-    Where no seed differs from another there is no spread to test with: returns that differ then differ for certain,
-    success rates are held against Wilson's margins.
+    Where no seed differs from another there is no spread to test with. Success rates are then held against Wilson's
+    margins; of returns it counts how rarely so many seeds of two agents that are alike would fall apart like that
+    (Fisher's exact permutation test).
 
     Returns:
       None if one of them has one episode of one seed.
@@ -71,13 +74,17 @@ def better_signs(
     return found
 
 
-def rank_limits(signs: Signs, tested: NDArray[np.bool_]) -> list[tuple[int, int] | None]:
+def rank_limits(signs: Signs, tested: NDArray[np.bool_], count: int) -> list[tuple[int, int] | None]:
     """Best and worst rank of each agent that the claims leave open; None for an agent in no test.
 
     With the pairs' claims all true, every true rank is inside (M. Mogstad et al. 2024, Review of Economic Studies 91,
     476-518).
+
+    Args:
+      signs: as from `better_signs`.
+      tested: likewise.
+      count: of agents that have a rank, those of which nothing is claimed included.
     """
-    count = int(tested.any(axis=1).sum()) or 1
     return [
         (1 + int((signs[i] < 0).sum()), count - int((signs[i] > 0).sum())) if tested[i].any() else None
         for i in range(len(signs))
@@ -118,7 +125,7 @@ def best_chances(
     """The probability that each agent's mean over tasks is the highest, ties shared.
 
     Every mean is drawn from its Student distribution about what was measured (for success rates without spread over
-    seeds, Jeffreys' Beta); None for an agent that can claim nothing.
+    seeds, Jeffreys' Beta); None for an agent that can claim nothing, and for one of few seeds that do not differ.
     """
     rng = np.random.default_rng(seed)
     found = [None if tasks is None else _mean_draws(tasks, metric, num_draws, rng) for tasks in agents]
@@ -150,7 +157,14 @@ def _chance(ours: _Side, theirs: _Side, metric: str) -> float | None:
         return 2 * student.t_chance(-abs(difference.estimate) / float(np.sqrt(difference.variance)), difference.freedom)
     if metric == "success":
         return student.success_difference_chance(ours.tasks, theirs.tasks)
-    return 1.0 if abs(difference.estimate) <= 1e-12 * abs(x.estimate) else 0.0
+    if abs(difference.estimate) <= 1e-12 * abs(x.estimate):
+        return 1.0
+    return min(1.0, 2 / comb(_num_units(ours.tasks) + _num_units(theirs.tasks), _num_units(ours.tasks)))
+
+
+def _num_units(tasks: Tasks) -> int:
+    """Of what a mean rests on, in the task with the fewest: seeds, or the episodes of one."""
+    return min(len(samples) if len(samples) > 1 else len(samples[0]) for samples in tasks)
 
 
 def _sign(ours: _Side | None, theirs: _Side | None) -> int:
@@ -176,7 +190,7 @@ def _mean_draws(tasks: Tasks, metric: str, num_draws: int, rng: np.random.Genera
     if found.variance > 0.0:
         return np.asarray(found.estimate + np.sqrt(found.variance) * _t_draws(found, num_draws, rng))
     if metric != "success":
-        return np.full(num_draws, found.estimate)
+        return np.full(num_draws, found.estimate) if _num_units(tasks) >= _ENOUGH_ALIKE else None
     pooled = [np.concatenate([np.asarray(values, dtype=np.float64) for values in samples]) for samples in tasks]
     beta = [rng.beta(values.sum() + 0.5, len(values) - values.sum() + 0.5, num_draws) for values in pooled]
     return np.asarray(np.mean(beta, axis=0))

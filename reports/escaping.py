@@ -24,6 +24,8 @@ _LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", '"': r"{\char34}", "'": 
 _LATEX |= {"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "–": "--", "…": r"\ldots{}", "\xa0": "~"}
 _LATEX |= {character: "\\" + character for character in "&%$#_{}"}
 
+_LACKING = "ÐÞðþĄąĐđĘęĮįŊŋŲųĦħĸĿŀŉŦŧſ"  # of À to ſ, what utf8 does not know in the default encoding, OT1
+
 
 def in_markdown(text: str) -> str:
     """For a cell or a sentence in Markdown."""
@@ -32,7 +34,7 @@ def in_markdown(text: str) -> str:
 
 def in_latex(text: str) -> str:
     """For LaTeX as it comes: letters that its default fonts lack are written as their code point."""
-    return "".join(_tex(character) for character in escaped(text))
+    return "".join(map(_tex, escaped(text))) if "--" not in text else "-{}-".join(map(in_latex, text.split("--")))
 
 
 def in_latex_cell(text: str) -> str:
@@ -55,6 +57,6 @@ def _entity(character: str) -> str:
 def _tex(character: str) -> str:
     if character in _LATEX:
         return _LATEX[character]
-    if " " <= character <= "~" or "À" <= character <= "ſ":  # what utf8 with the default encoding knows
+    if " " <= character <= "~" or ("À" <= character <= "ſ" and character not in _LACKING):
         return character
     return rf"{{\ttfamily U+{ord(character):04X}}}"

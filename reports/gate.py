@@ -143,6 +143,12 @@ def check_question(question: Question) -> Question:
         raise GateError(f"--on is return or success, not '{escaped(question.metric)}'.")
     if question.noise not in NOISES:
         raise GateError(f"--noise is {', '.join(NOISES)}, not '{escaped(question.noise)}'.")
+    if question.metric == "success" and not question.margin.is_share and question.margin.number >= 1:
+        points = question.margin.number / 100
+        raise GateError(
+            f"--margin {escaped(question.margin.text)} is all that a success rate can lose: "
+            f"{question.margin.number:g} points of a hundred are --margin {points:g}."
+        )
     if not 0 < question.alpha < 0.5:
         raise GateError(f"--alpha is above 0 and below 0.5, not {question.alpha:g}.")
     for field in question.across:

@@ -12,6 +12,7 @@ from harness.reports.gate import Gate, GateLine
 from harness.reports.gate_plan import PlanLine, plan_table, whole_passes
 from harness.reports.gate_power import Size
 from harness.reports.gate_test import Verdict
+from harness.reports.render import plain_number
 from harness.results.text import escaped, json_escaped
 
 FORMATS = ("text", "markdown", "junit", "json")
@@ -75,24 +76,20 @@ def _marked(line: GateLine) -> str:
 
 def _cells(line: GateLine) -> tuple[str, ...]:
     judged, evidence = line.judged, line.line.evidence
-    limits = "–" if judged.bounds is None else f"[{_number(judged.bounds[0])}, {_number(judged.bounds[1])}]"
+    limits = "–" if judged.bounds is None else f"[{plain_number(judged.bounds[0])}, {plain_number(judged.bounds[1])}]"
     count = f"{evidence.num_seeds} seeds" if evidence.noise == "seeds" else f"{evidence.num_episodes} episodes"
     return (
         escaped(line.name),
-        _number(line.baseline),
-        _number(line.candidate),
-        f"{judged.difference.estimate:+.4g}",
+        plain_number(line.baseline),
+        plain_number(line.candidate),
+        plain_number(judged.difference.estimate, sign="+"),
         limits,
-        _number(judged.margin),
+        plain_number(judged.margin),
         f"{judged.worse_chance:.3f}",
         f"{judged.fine_chance:.3f}",
         f"{count}{', in pairs' if evidence.is_paired else ''}",
         judged.verdict,
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
 
 
 def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -60,21 +60,40 @@ class Place:
       suite: None for all suites.
       tasks: that are averaged over.
       settings: that are averaged over, episode by episode.
+      num_tasks: that its suite has; 0 where not all of them would be averaged over.
+      num_settings: shifted ones that its suite has; likewise.
     """
 
     kind: Kind
     suite: str | None
     tasks: tuple[str, ...]
     settings: tuple[str, ...]
+    num_tasks: int = field(default=0, compare=False)
+    num_settings: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
         """For a reader, within its suite."""
         if self.kind == "axis":
             return f"{axis_of(self.settings[0])} ({len(self.settings)} settings)"
-        names = {"all suites": ALL_SUITES, "suite": "mean over tasks and shifted settings"}
+        tasks, settings = self._tasks or "tasks", self._settings or "shifted settings"
+        names = {"all suites": ALL_SUITES, "suite": f"mean over {tasks} and {settings}"}
         names |= {"task": self.tasks[0] if self.tasks else "", "cell": self.tasks[0] if self.tasks else ""}
-        return names.get(self.kind) or "mean over tasks"
+        return names.get(self.kind) or f"mean over {tasks}"
+
+    @property
+    def part(self) -> str:
+        """Of how much of its suite this is the mean, where that is not all: `2 of 6 tasks`; else ""."""
+        return " and ".join(text for text in (self._tasks, self._settings) if text)
+
+    @property
+    def _tasks(self) -> str:
+        return f"{len(self.tasks)} of {self.num_tasks} tasks" if len(self.tasks) < self.num_tasks else ""
+
+    @property
+    def _settings(self) -> str:
+        few = len(self.settings) < self.num_settings
+        return f"{len(self.settings)} of {self.num_settings} shifted settings" if few else ""
 
 
 @dataclass(frozen=True)
@@ -201,18 +220,20 @@ def places_of(facts: SuiteFacts, tasks: Sequence[str], settings: Sequence[str]) 
     own_tasks = tuple(task for task in facts.tasks if task in tasks)
     shifted = tuple(name for name in facts.settings if name in settings)
     extra = tuple(name for name in settings if name not in (*shifted, facts.train_setting))
-    found = [Place("suite", facts.name, own_tasks, shifted)] if own_tasks and len(shifted) > 1 else []
+    numbers = num_tasks, num_settings = len(facts.tasks), len(facts.settings)
+    whole = Place("suite", facts.name, own_tasks, shifted, num_tasks, num_settings)
+    found = [whole] if own_tasks and len(shifted) > 1 else []
     for axis, members in _axes((*shifted, *extra)).items():
         if own_tasks and axis and len(members) > 1 and members != shifted:
-            found.append(Place("axis", facts.name, own_tasks, members))
+            found.append(Place("axis", facts.name, own_tasks, members, num_tasks))
     ordered = (*((facts.train_setting,) if facts.train_setting in settings else ()), *shifted, *extra)
     others = tuple(task for task in tasks if task not in own_tasks)
     if len(shifted) > 1:
         found += [Place("task", facts.name, (task,), shifted) for task in (*own_tasks, *others)]
     for setting in ordered:
         if len(own_tasks) > 1:
-            found.append(Place("setting", facts.name, own_tasks, (setting,)))
-        found += [Place("cell", facts.name, (task,), (setting,)) for task in (*own_tasks, *others)]
+            found.append(Place("setting", facts.name, own_tasks, (setting,), *numbers))
+        found += [Place("cell", facts.name, (task,), (setting,), *numbers) for task in (*own_tasks, *others)]
     return found
 
 

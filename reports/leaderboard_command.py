@@ -16,7 +16,7 @@ from harness.reports.ranking import COLUMNS
 from harness.reports.run_sources import sources_of
 from harness.reports.sheets import FORMATS, show
 from harness.reports.site import Site, build_site
-from harness.reports.submissions import RulesOf, Submissions, judge, rows_of
+from harness.reports.submissions import FINGERPRINT, RulesOf, Submissions, judge, rows_of
 from harness.results.columns import load_columns
 from harness.results.damage import OnDamage, Undigested, refuse
 from harness.results.submission import submissions_in
@@ -58,10 +58,15 @@ def load_selected(
       FileNotFoundError: if a path does not exist.
       ValueError: if there are no rows, or a wanted value is in none of them.
     """
-    return _selected(load_columns(*paths, columns=columns, on_damage=on_damage), paths, wanted)
+    return select(load_columns(*paths, columns=columns, on_damage=on_damage), paths, wanted)
 
 
-def _selected(rows: pd.DataFrame, paths: Sequence[Path], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def select(rows: pd.DataFrame, paths: Sequence[Path], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The rows of some suites, tasks and settings among those of some paths.
+
+    Raises:
+      ValueError: as `load_selected`.
+    """
     if rows.empty:
         where = ", ".join(escaped(path) for path in paths)
         raise ValueError(f"No rows in {where}: nothing has been measured there yet (harness run measures).")
@@ -114,7 +119,8 @@ def load_with_submissions(
 
     files = submissions_in(paths)
     runs = tuple(path for path in paths if path not in files)
-    columns = list(dict.fromkeys([*COLUMNS, *(run_pages.COLUMNS if for_pages or files else ())]))
+    more = (*(run_pages.COLUMNS if for_pages or files else ()), *(FINGERPRINT if files else ()))
+    columns = list(dict.fromkeys([*COLUMNS, *more]))
     measured = load_columns(*runs, columns=columns, on_damage=on_damage)
     found = judge(files, rules_of, measured if files else None)
     rows = measured
@@ -126,7 +132,7 @@ def load_with_submissions(
         rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if rows.empty and found.refused:
         raise ValueError(f"{found.refused[0].path.name} is refused: {found.refused[0].reason}.")
-    return Loaded(_selected(rows, paths, wanted), runs, found)
+    return Loaded(select(rows, paths, wanted), runs, found)
 
 
 def site_pages(loaded: Loaded, found: Leaderboard) -> dict[str, str]:

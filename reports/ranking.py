@@ -243,16 +243,18 @@ def _with_claims(
     """The standings with ranks and what is claimed of them."""
     scores = [standing.score.mean if standing.score is not None else None for standing in standings]
     order = sorted((i for i, score in enumerate(scores) if score is not None), key=lambda i: -(scores[i] or 0.0))
-    limits, letters = comparing.rank_limits(signs, tested), comparing.group_letters(signs, tested, order)
-    silent = any(score is not None and not tested[i].any() for i, score in enumerate(scores))
-    best = None if silent else comparing.best_alone(signs, tested)  # of one that claims nothing nobody is known better
+    limits = comparing.rank_limits(signs, tested, len(order))
+    letters = comparing.group_letters(signs, tested, order)
+    # Of one that claims nothing nobody is known to be better, and nobody's chance of being the best is known.
+    best = None if any(not tested[i].any() for i in order) else comparing.best_alone(signs, tested)
+    are_known = all(chances[i] is not None for i in order)
     for i, standing in enumerate(standings):
         above = sum(other is not None and other > (scores[i] or 0.0) for other in scores)
         yield replace(
             standing,
             rank=None if scores[i] is None else 1 + above,
             ranks=limits[i],
-            best_chance=chances[i] if tested[i].any() else None,
+            best_chance=chances[i] if are_known and tested[i].any() else None,
             group=letters[i],
             is_best=i == best,
         )

@@ -59,6 +59,16 @@ def render(table: Table, fmt: str = "terminal", *, width: int | None = None) -> 
     return FORMATS[fmt](table)
 
 
+def plain_number(value: float, sign: str = "") -> str:
+    """Four digits, and all those before the point: `1.5`, `16310`; with an exponent only where that is much shorter.
+
+    Args:
+      sign: "+" to show that of positive numbers too.
+    """
+    told = f"{value:{sign}.4g}"
+    return f"{value:{sign}.0f}" if "e" in told and 1 <= abs(value) < 1e15 else told
+
+
 def format_estimate(estimate: Estimate | None, *, decimals: int | None = None) -> str:
     """`600 [572, 631]`: the mean and its interval; whole numbers from 100 on, one decimal below, unless given."""
     if estimate is None:

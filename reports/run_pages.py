@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reports.curves import SIZE, Log, draw_curves
 from harness.reports.pages import Block, Notes, Picture, Section, Table, Text, Texts, picture_of
+from harness.reports.render import plain_number
 from harness.reports.run_sources import IMPORTED, RunSource
 from harness.reports.sheets import Cell, Grid
 from harness.results.text import escaped
@@ -60,8 +61,8 @@ def cells_of(rows: pd.DataFrame) -> Grid:
     sections: dict[str, list[tuple[Cell, ...]]] = {}
     for (setting, task, seed), cell in groups:
         returns, success = cell["episode_return"], cell["success"]
-        texts = [str(task), _seed(seed), f"{returns.mean():.4g}"]
-        texts += [f"{returns.min():.4g}", f"{returns.max():.4g}"]
+        texts = [str(task), _seed(seed), plain_number(returns.mean())]
+        texts += [plain_number(returns.min()), plain_number(returns.max())]
         texts += ["–" if success.isna().any() else f"{float(success.astype(float).mean()):.2f}", str(len(cell))]
         sections.setdefault(str(setting), []).append(tuple(map(Cell, texts)))
     named = tuple((name, tuple(lines)) for name, lines in sections.items())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reports.submissions import Accepted
 from harness.reports.variants import ORIGIN
+from harness.results.curve_lines import is_drawable
 from harness.results.plain_file import read_plain
 from harness.results.submission import LOG, RECORD
 
@@ -113,12 +114,7 @@ def _object(text: bytes) -> dict[str, Any]:
 def _lines(text: bytes) -> list[dict[str, Any]]:
     """The whole lines of a training's log that can be drawn."""
     lines = (_object(line) for line in text.split(b"\n")[:-1])
-    return [line for line in lines if isinstance(line.get("num_frames"), int) and _is_drawable(line)]
-
-
-def _is_drawable(line: Mapping[str, Any]) -> bool:
-    returns = line.get("curve_returns", [line.get("episode_return")])
-    return isinstance(returns, list) and bool(returns) and all(type(value) in (int, float) for value in returns)
+    return [line for line in lines if is_drawable(line)]
 
 
 def _quoted(word: str) -> str:

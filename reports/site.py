@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.reports.board_pages import board_sections, verdict
@@ -56,6 +57,17 @@ def agent_page(agent: str) -> str:
 def run_page(source: RunSource) -> str:
     """The name of a run's page; of two submissions of one run, each has its own."""
     return f"run-{_slug(source.run_id, source.digest)}.html"
+
+
+def remove_earlier(folder: Path, pages: Iterable[str]) -> None:
+    """Removes pages of agents and runs that an earlier site left in a folder, those with names such as ours alone: a
+    refused submission must not be found by its old address."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in pages and _OWN.fullmatch(path.name) and path.is_file():
+            path.unlink()
+
+
+_OWN = re.compile(r"(agent|run)-([a-z0-9-]{1,41}-)?[0-9a-f]{8}\.html")
 
 
 def _slug(name: str, more: str = "") -> str:
@@ -127,14 +139,20 @@ def _agent_page(site: Site, agent: str) -> Page:
     keys = set(zip(rows["run_id"].astype(str), rows["origin"].astype(str), strict=True))
     sources = [source for source in site.sources if (source.run_id, source.origin) in keys]
     grids = tuple(Table(grid) for grid in _standings(site.found, agent))
-    why = tuple(Text(text) for text in site.found.why if text.startswith(agent))
+    labels = {entrant.label for board in site.found.boards for entrant in board.entrants if entrant.agent == agent}
+    why = tuple(Text(text) for text in site.found.why if _is_about(text, labels))
     sections = (
         Section("Standings", grids),
         Section("Kept apart", why),
         Section("Runs that these numbers are of", (_runs_table(site, sources),)),
     )
-    told = tuple(text for text in verdict(site.found) if f" {agent}" in text)
+    told = tuple(verdict(site.found, agent))
     return Page(agent, told or (f"{len(rows):,} episodes.",), sections, (Cell("Leaderboard", href=INDEX),))
+
+
+def _is_about(why: str, labels: Iterable[str]) -> bool:
+    """Whether a sentence on what keeps columns apart is on some of these."""
+    return any(why.startswith(f"{label} and ") for label in labels)
 
 
 def _standings(found: Leaderboard, agent: str) -> Iterator[Grid]:

@@ -16,8 +16,10 @@ from harness.results.submission import Submission, SubmissionError, load_submiss
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What tells that two rows are one episode, played once: what passed between policy and environment.
-FINGERPRINT = ("suite", "suite_version", "task", "setting", "eval_seed", "episode", "trajectory")
+_EPISODE = ("suite", "suite_version", "task", "setting", "eval_seed", "episode")
+#: What tells that two rows are one episode, played once: what passed between policy and environment; where one of them
+#: does not say (the earliest versions had no such digest, and others may leave it out), all else that can.
+FINGERPRINT = (*_EPISODE, "checkpoint", "first_pixels", "episode_return", "num_frames", "trajectory")
 RulesOf = Callable[[str], SuiteRules | None]
 
 
@@ -118,15 +120,15 @@ def _check_new(rows: Sequence[Row], seen: dict[Any, str]) -> None:
     Raises:
       SubmissionError: in a clause that says whose they are.
     """
-    known = [seen[name] for name in _of_rows(rows) if name in seen]
+    found = [[seen[name] for name in _sought(_facts(row)) if name in seen] for row in rows]
+    known = [whose[0] for whose in found if whose]
     if known:
         raise SubmissionError(f"{len(known)} of its {len(rows)} episodes repeat {known[0]}")
 
 
 def _of_rows(rows: Iterable[Row]) -> Iterator[int]:
     for row in rows:
-        if row.trajectory:
-            yield hash(tuple(getattr(row, name) for name in FINGERPRINT))
+        yield from _left(_facts(row))
 
 
 def _fingerprints(measured: pd.DataFrame | None) -> Iterator[int]:
@@ -134,5 +136,23 @@ def _fingerprints(measured: pd.DataFrame | None) -> Iterator[int]:
         return
     columns = [measured[name].tolist() for name in FINGERPRINT]
     for values in zip(*columns, strict=True):
-        if values[-1]:
-            yield hash(values)
+        yield from _left(values)
+
+
+def _facts(row: Row) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in FINGERPRINT)
+
+
+def _left(facts: tuple[Any, ...]) -> Iterator[int]:
+    """What is kept of an episode that was shown, to know it again."""
+    *others, trajectory = facts
+    yield hash(("whole", *others))
+    yield hash(("told", *others[: len(_EPISODE)], trajectory) if trajectory else ("untold", *others))
+
+
+def _sought(facts: tuple[Any, ...]) -> Iterator[int]:
+    """What of `_left` would be there had the episode been shown."""
+    *others, trajectory = facts
+    if trajectory:
+        yield hash(("told", *others[: len(_EPISODE)], trajectory))
+    yield hash(("untold" if trajectory else "whole", *others))

@@ -62,7 +62,10 @@ class Variant:
 
     @property
     def is_trained(self) -> bool:
-        return self.values("train_frames")[-1] > 0
+        """Whether its policies came of a training; of what others measured nobody here knows for how many frames."""
+        if self.values("train_frames")[-1] > 0 or self.values("training")[-1]:
+            return True
+        return bool(self.origin) and any(seed is not None for _, seed in self.policies)
 
     def values(self, name: str) -> list[Any]:
         """The different values of a field over its cells, sorted."""

@@ -20,7 +20,15 @@ import numpy as np
 from harness.results.damage import OnDamage, Undigested, refuse
 from harness.results.earlier import DIGEST_KEY, added_since
 from harness.results.row_files import READ_BY_COLUMNS, UNDIGESTED_KEY, VERSION_KEY, has_digest, schema
-from harness.results.rows import COLUMNS, SCHEMA_VERSION, TEXTS_OF_JSON, column_types, json_problem, to_dict
+from harness.results.rows import (
+    COLUMNS,
+    LARGEST_RETURN,
+    SCHEMA_VERSION,
+    TEXTS_OF_JSON,
+    column_types,
+    json_problem,
+    to_dict,
+)
 from harness.results.store import Cell, RowStore, read_file, sources
 
 if TYPE_CHECKING:
@@ -125,7 +133,7 @@ def _is_sound(table: pa.Table) -> bool:
     columns = {name: column.chunk(0) for name, column in zip(table.column_names, table.columns, strict=True)}
     if any(columns[name].null_count for name in _required()):
         return False
-    if not np.isfinite(columns["episode_return"].to_numpy()).all():
+    if not (np.abs(columns["episode_return"].to_numpy()) <= LARGEST_RETURN).all():
         return False
     texts = ((name, text) for name in TEXTS_OF_JSON for text in columns[name].dictionary.to_pylist())
     return not any(json_problem(name, text) for name, text in texts)

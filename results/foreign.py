@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.results.event_files import DamagedEventsError, scalars
 from harness.results.plain_file import read_plain
-from harness.results.rows import shortened
+from harness.results.rows import LARGEST_RETURN, shortened
 
 MAX_BYTES = 2**30
 COLUMNS_OF_CSV = (
@@ -219,8 +219,9 @@ def _number(where: str, what: str, value: Any) -> float:
         number = math.nan if isinstance(value, bool) or "_" in str(value) else float(value)
     except (ValueError, TypeError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
-        raise ForeignError(f"{where} has a {what} that is no finite number: {shortened(str(value))}.")
+    if not abs(number) <= LARGEST_RETURN:
+        problem = "is beyond what can be averaged" if math.isfinite(number) else "is no finite number"
+        raise ForeignError(f"{where} has a {what} that {problem}: {shortened(str(value))}.")
     return number
 
 

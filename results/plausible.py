@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.results.rows import Row
+from harness.results.rows import LARGEST_RETURN, Row
 
 _ROUNDING = 1e-6  # of the most an episode can give: sums of rewards are rounded at every step
 _DIGESTS = {"first_pixels": (16,), "trajectory": (0, 16), "checkpoint": (0, 64), "training": (0, 16)}
@@ -59,8 +58,8 @@ def _of_any(row: Row) -> Iterator[str]:
         yield f"{row.num_steps} steps of {row.action_repeat} frames are not {row.num_frames} frames"
     if row.num_frames > row.episode_frames:
         yield f"{row.num_frames} frames in an episode of {row.episode_frames}"
-    if not math.isfinite(row.episode_return):
-        yield "its return is not finite"
+    if not abs(row.episode_return) <= LARGEST_RETURN:
+        yield "its return is not finite, or beyond what can be averaged"
     if row.episode < 0:
         yield "its number is negative"
     for name in ("train_frames", "frame_stack", "image_size", "action_repeat"):
@@ -69,6 +68,8 @@ def _of_any(row: Row) -> Iterator[str]:
     for name, lengths in _DIGESTS.items():
         if not re.fullmatch("|".join(f"[0-9a-f]{{{length}}}" for length in lengths), getattr(row, name)):
             yield f"its {name} is no digest"
+    if row.training and row.train_frames == 0:
+        yield "conditions of training of a policy that was trained for 0 frames"
     if bool(row.checkpoint) != bool(row.training):
         yield "a policy's digest without conditions of training, or these without it"
 

@@ -70,6 +70,7 @@ _TYPES: dict[str, tuple[type, bool]] = {  # annotation in Row -> (exact type, ma
     "bool | None": (bool, True),
 }
 _INT64 = range(-(2**63), 2**63)
+LARGEST_RETURN = 1e50  # either way: the fourth power of a larger one, as of tests of spreads, is no number
 TEXTS_OF_JSON: dict[str, type | None] = {  # texts that hold an object in JSON -> what its values are; None for anything
     "successes_json": bool,
     "shift_json": None,
@@ -89,7 +90,8 @@ def check_row(row: Row) -> None:
 
     Raises:
       TypeError: if a value is not of its column's plain Python type (numpy scalars are not).
-      ValueError: if it cannot be: a return that is not finite, an integer beyond 64 bits, a text that is no JSON.
+      ValueError: if it cannot be: a return that is not finite or beyond `LARGEST_RETURN`, an integer beyond 64 bits, a
+        text that is no JSON.
     """
     for name, (exact, nullable) in column_types().items():
         value = getattr(row, name)
@@ -100,9 +102,10 @@ def check_row(row: Row) -> None:
             raise ValueError(f"Row.{name} holds half a character: {shortened(ascii(value))}.")
         if exact is int and value is not None and value not in _INT64:
             raise ValueError(f"Row.{name} does not fit 64 bits: {shortened(str(value))}.")
-    if not math.isfinite(row.episode_return):
+    if not abs(row.episode_return) <= LARGEST_RETURN:
         place = (row.task, row.setting, row.train_seed)
-        raise ValueError(f"Episode {row.episode} of {place} has a return that is not finite: {row.episode_return}.")
+        kind = "beyond what can be averaged" if math.isfinite(row.episode_return) else "not finite"
+        raise ValueError(f"Episode {row.episode} of {place} has a return that is {kind}: {row.episode_return}.")
     for name in TEXTS_OF_JSON:
         if problem := json_problem(name, getattr(row, name)):
             raise ValueError(f"Row.{name} {problem}: {shortened(getattr(row, name))}")

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from harness.results.curve_lines import is_line
 from harness.results.damage import CorruptRowsError, Listening, OnDamage, refuse
 from harness.results.packing import PackedError, pack, unpack
 from harness.results.plain_file import read_plain
@@ -373,11 +374,11 @@ def _missing_logs(found: Submission) -> Iterator[str]:
 
 
 def _is_log(text: bytes) -> bool:
-    """Whether every line is an object in JSON with a number of frames, and the last one ends."""
+    """Whether every line is one of a log in JSON, and the last one ends."""
     if text and not text.endswith(b"\n"):
         return False
     try:
         lines = [json.loads(line) for line in text.decode().splitlines() if line]
     except (ValueError, RecursionError):
         return False
-    return all(isinstance(line, dict) and type(line.get("num_frames")) is int for line in lines)
+    return all(map(is_line, lines))

@@ -6,11 +6,14 @@ import json
 import re
 
 # Unicode's categories Cc, Cf, Cs, Zl and Zp: what moves the cursor, starts an escape sequence, turns the direction of
-# reading, breaks a line or shows as nothing, and halves of surrogate pairs, which stand for bytes that are no text.
+# reading, breaks a line or shows as nothing, and halves of surrogate pairs, which stand for bytes that are no text. And
+# the code points that are no characters: XML takes none of the last two of a plane.
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ufdd0-\ufdef"
+    + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
+    + "]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

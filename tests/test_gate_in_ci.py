@@ -57,6 +57,18 @@ def test_what_cannot_be_compared_is_no_verdict(tmp_path: Path) -> None:
     assert "No rows" in told
 
 
+@pytest.mark.parametrize("absent", ["RUN", "BASELINE"])
+def test_an_empty_name_is_wrong_use_and_an_old_answer_is_not_shown(absent: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("summary.md", "junit.xml"):
+        (tmp_path / "out" / name).write_text("of an earlier run")
+    summary = tmp_path / "summary"
+    status, told = check(tmp_path / "nowhere", tmp_path / "out", GITHUB_STEP_SUMMARY=str(summary))
+    assert (status, list((tmp_path / "out").iterdir()), summary.exists()) == (2, [], False)
+    status, told = check(tmp_path / "nowhere", tmp_path / "out", **{absent: ""})
+    assert (status, told) == (2, "error: RUN names a run and BASELINE what it is held against; one of them is empty.\n")
+
+
 @pytest.mark.parametrize("name", ["github/action.yml", "gitlab/harness-check.yml"])
 def test_templates_hand_over_what_the_script_takes(name: str) -> None:
     yaml = pytest.importorskip("yaml")

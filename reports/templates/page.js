@@ -1,7 +1,7 @@
 "use strict";
 // Sorting by a click on a column's name, and searching; the page is whole without either.
 const number = (text) => {
-  const found = text.replace(/,/g, "").match(/^[^\d-]{0,2}(-?\d+(\.\d+)?)/);
+  const found = text.replace(/,/g, "").match(/^[^\d-]{0,2}(-?\d+(\.\d+)?(e[+-]?\d+)?)/);
   return found ? Number(found[1]) : null;
 };
 const compare = (a, b, sign) => {

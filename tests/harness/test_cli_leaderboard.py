@@ -200,7 +200,7 @@ def test_a_site_and_a_report(harness: Harness, tmp_path: Path) -> None:
     status, out, err = harness("leaderboard", "runs", "sent", "--html", "site")
     assert (status, out) == (0, "site/index.html  3 pages\n")
     assert err == "Refused: sent/bad.zip: it is no submission, or was cut short.\n"
-    assert "video_hard: good reaches" in (tmp_path / "site" / "index.html").read_text()
+    assert "video_hard (2 of 6 tasks): good reaches" in (tmp_path / "site" / "index.html").read_text()
     status, out, err = harness("report", "runs", "--out", "page.html", "--figures", "figures")
     assert (status, err) == (0, "")
     names = ["page.html", "figures/video_hard_intervals.png", "figures/video_hard_profiles.png"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -24,8 +25,11 @@ def test_two_agents_on_one_task_are_welch_s_test_of_scipy():
     assert comparing.difference_chance([[[1.0]]], [seeds(*y)], "return") is None
 
 
-def test_without_spread_returns_differ_for_certain_and_rates_by_chance():
-    assert comparing.difference_chance([seeds(1, 1)], [seeds(0, 0)], "return") == 0.0
+def test_without_spread_returns_are_permuted_and_rates_by_chance():
+    """Of 2 and 2 seeds 1 of 6 ways to deal them is so far apart one way, 1 the other."""
+    assert comparing.difference_chance([seeds(1, 1)], [seeds(0, 0)], "return") == pytest.approx(2 / 6)
+    assert comparing.difference_chance([seeds(*[1] * 5)], [seeds(*[0] * 5)], "return") == pytest.approx(2 / 252)
+    assert comparing.difference_chance([[[1] * 20]], [[[0] * 20]], "return") == pytest.approx(2 / math.comb(40, 20))
     assert comparing.difference_chance([seeds(0.1, 0.1)], [[[0.1, 0.1, 0.1]] * 2], "return") == 1.0
     assert comparing.difference_chance([seeds(1, 1)], [seeds(0, 0)], "success") > 0.05
     assert comparing.difference_chance([[[1] * 20] * 5], [[[0] * 20] * 5], "success") < 1e-6
@@ -42,7 +46,9 @@ def test_three_agents_two_of_which_are_alike():
     agents = [[seeds(9, 10, 11, 10)], [seeds(50, 51, 49, 50)], [seeds(10, 11, 9, 11)], None]
     ((signs, tested),) = comparing.better_signs([agents], "return")
     assert signs.tolist() == [[0, -1, 0, 0], [1, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 0]]
-    assert comparing.rank_limits(signs, tested) == [(2, 3), (1, 1), (2, 3), None]
+    assert comparing.rank_limits(signs, tested, 3) == [(2, 3), (1, 1), (2, 3), None]
+    # one that claims nothing may stand anywhere
+    assert comparing.rank_limits(signs, tested, 4) == [(2, 4), (1, 2), (2, 4), None]
     assert comparing.group_letters(signs, tested, [1, 2, 0, 3]) == ["b", "a", "b", ""]
     assert comparing.best_alone(signs, tested) == 1
     chances = comparing.best_chances(agents, "return")
@@ -53,7 +59,7 @@ def test_three_agents_two_of_which_are_alike():
 def test_an_agent_alone_is_not_called_the_best():
     ((signs, tested),) = comparing.better_signs([[[seeds(1, 2)], None]], "return")
     assert comparing.best_alone(signs, tested) is None
-    assert comparing.rank_limits(signs, tested) == [None, None]
+    assert comparing.rank_limits(signs, tested, 2) == [None, None]
 
 
 def test_groups_overlap_where_neighbours_cannot_be_told_apart():
@@ -86,12 +92,23 @@ def test_several_lines_are_one_family():
 def test_being_best_is_a_fair_share_among_equals_and_follows_the_difference():
     same = [seeds(1, 2, 3)]
     assert comparing.best_chances([same, same, same], "return") == pytest.approx([1 / 3] * 3, abs=0.02)
-    certain = [seeds(1, 1)]
+    certain, few = [seeds(1, 1, 1, 1)], [seeds(1, 1, 1)]
     assert comparing.best_chances([certain, certain], "return") == [0.5, 0.5]
+    assert comparing.best_chances([certain, few], "return") == [1.0, None]
     perfect, good = [[[1] * 10] * 2], [[[1] * 10, [1] * 9 + [0]]]
     first, second = comparing.best_chances([perfect, good], "success")
     assert 0.5 < first < 0.95
     assert first + second == pytest.approx(1)
+
+
+def test_outcomes_of_nothing_or_all_make_no_false_claims():
+    """Two equal agents with two seeds of one episode: often neither has a spread."""
+    rng, wrong = np.random.default_rng(3), 0
+    for _ in range(400):
+        agents = [[rng.integers(0, 2, (2, 1)).astype(float)] for _ in range(2)]
+        ((signs, _),) = comparing.better_signs([agents], "return")
+        wrong += bool(signs.any())
+    assert wrong / 400 < 0.09
 
 
 def test_no_claim_is_wrong_in_more_than_one_of_twenty_boards():

@@ -237,6 +237,15 @@ def test_a_share_of_nothing_is_no_margin(cell: Cell) -> None:
     assert ask(negative, negative).lines[0].judged.margin == pytest.approx(5.225)
 
 
+def test_a_margin_of_points_on_successes_is_refused() -> None:
+    """Five points are 0.05 of a rate; nothing can lose 5."""
+    with pytest.raises(GateError, match=r"5 points of a hundred are --margin 0\.05"):
+        check_question(Question(margin=parse_margin("5"), metric="success"))
+    check_question(Question(margin=parse_margin("0.05"), metric="success"))
+    check_question(Question(margin=parse_margin("100%"), metric="success"))
+    check_question(Question(margin=parse_margin("5"), metric="return"))
+
+
 def test_a_margin_of_nothing_needs_no_luck(cell: Cell) -> None:
     gate = ask(side(cell, noise=1), side(cell), "0")
     assert gate.verdict == "cannot tell"
@@ -279,7 +288,7 @@ def test_markdown_has_one_line_per_task(cell: Cell) -> None:
 
 
 def test_hostile_names_are_text(cell: Cell) -> None:
-    name = '<script>|`x`\x1b[31m"&\u202e'
+    name = '<script>|`x`\x1b[31m"&\u202e\uffff\ufffe\ufdd0\U0001ffff'
     rows = pd.concat(cell(name, "train", np.arange(10.0) + 100, s, checkpoint=f"p{s}") for s in range(2))
     gate = ask(rows, rows)
     for fmt in ("text", "markdown", "json", "junit"):

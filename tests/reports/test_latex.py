@@ -19,8 +19,17 @@ from harness.results.frames import frame_of
 from tests.reports.conftest import BASE
 
 LATEX = shutil.which("pdflatex")
+EUROPEAN = "".join(map(chr, range(0xC0, 0x180)))
 NAMES = [
-    *("<script>$x_1^2$ & 50% #~\\{}", "[bracket", "*star", "“quotes” \"'`", "=1+1 ‡†±×·–…", "x" * 300, "é à ß ÿ ž"),
+    *(
+        "<script>$x_1^2$ & 50% #~\\{}",
+        "[bracket",
+        "*star",
+        "“quotes” \"'`",
+        "=1+1 ‡†±×·–…",
+        "x" * 300,
+        "é à ß ÿ ž a--b-c" + EUROPEAN,
+    ),
     "\u202eright\u05d0\u4e2d\U0001f600\x1b[31m",
 ]
 PREAMBLE = "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n\\usepackage{booktabs}\n\\begin{document}\n"

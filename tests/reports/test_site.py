@@ -15,10 +15,12 @@ from harness.reports.leaderboard_command import load_with_submissions, site_page
 from harness.reports.ranking import build_leaderboard
 from harness.reports.report import build_report, write_figures
 from harness.reports.run_sources import sources_of
+from harness.reports.site import remove_earlier
 from harness.reports.submissions import judge
 from harness.results.certificate import certificate_path, compare
 from harness.results.packing import pack
 from harness.results.plausible import SuiteRules
+from harness.results.row_files import encode_rows
 from harness.results.rows import Row
 from harness.results.store import RowStore, load_rows
 from harness.results.submission import load_submission, submit
@@ -158,10 +160,65 @@ def test_a_submission_that_repeats_what_was_measured_here_is_refused(folder: Pat
     assert "ranges were not checked" in judge([folder / "sent" / "a.zip"], lambda name: None).accepted[0].trust
 
 
+@pytest.mark.parametrize("blank", ["the first", "the second", "both"])
+def test_a_repeated_submission_is_known_without_its_trajectories(tmp_path: Path, folder: Path, blank: str) -> None:
+    found = load_submission(folder / "sent" / "a.zip")
+    told = pack({**found.files, "rows.parquet": encode_rows(list(found.rows))})
+    untold = pack({**found.files, "rows.parquet": encode_rows([replace(row, trajectory="") for row in found.rows])})
+    for number, name in enumerate(("the first", "the second")):
+        (tmp_path / f"{number}.zip").write_bytes(untold if blank in (name, "both") else told)
+    judged = judge([tmp_path / "0.zip", tmp_path / "1.zip"], lambda name: RULES)
+    assert [each.path.name for each in judged.accepted] == ["0.zip"]
+    assert judged.refused[0].reason == "24 of its 24 episodes repeat 0.zip"
+
+
+def test_what_was_refused_since_is_found_no_more(tmp_path: Path) -> None:
+    old, kept = ["agent-old-0123abcd.html", "run-0123abcd.html"], ["index.html", "agent-new-0123abcd.html", "mine.html"]
+    for name in (*old, *kept):
+        (tmp_path / name).touch()
+    remove_earlier(tmp_path, ["index.html", "agent-new-0123abcd.html"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_an_agent_s_page_has_its_own_verdicts(tmp_path: Path) -> None:
+    make_run(tmp_path / "r0", "drq", 500.0)
+    make_run(tmp_path / "r1", "drqv2", 900.0)
+    pages = pages_of([tmp_path])
+    short, long = (
+        next(page for name, page in pages.items() if name.startswith(f"agent-{a}-")) for a in ("drq", "drqv2")
+    )
+    assert "video_hard: drqv2 reaches" in long
+    assert "video_hard: drqv2 reaches" not in short
+
+
+def test_a_part_of_a_suite_is_called_so(tmp_path: Path) -> None:
+    make_run(tmp_path / "r0", "good", 500.0)
+    loaded = load_with_submissions([tmp_path], {}, lambda name: RULES)
+    whole = {**FACTS, "video_hard": replace(FACTS["video_hard"], tasks=(*TASKS, "fish_swim"))}
+    page = site_pages(loaded, build_leaderboard(loaded.rows, whole))["index.html"]
+    assert f"video_hard ({len(TASKS)} of {len(TASKS) + 1} tasks): good reaches" in page
+    assert f"mean over {len(TASKS)} of {len(TASKS) + 1} tasks" in page
+
+
+def test_what_calls_itself_untrained_but_was_trained_once_claims_nothing(tmp_path: Path) -> None:
+    """A submission may state 0 frames, and imported returns do not say how many there were."""
+    make_run(tmp_path / "r0", "many", 500.0)
+    make_run(tmp_path / "r1", "once", 900.0)
+    rows = load_rows(tmp_path)
+    once = (rows["agent"] == "once").to_numpy()
+    rows = rows[~once | (rows["train_seed"] == 0).to_numpy()]
+    for change in ({"training": "a" * 16}, {"origin": "a.csv", "checkpoint": "", "training": ""}):
+        claimed = rows.copy()
+        for name, value in {"train_frames": 0, **change}.items():
+            column = claimed[name].astype(object if isinstance(value, str) else None)
+            claimed[name] = column.where((claimed["agent"] != "once").to_numpy(), value)
+        board = build_leaderboard(claimed, FACTS).boards[0]
+        assert not any(standing.is_best for ranking in board.rankings for standing in ranking.standings)
+        assert all(standing.best_chance is None for ranking in board.rankings for standing in ranking.standings)
+
+
 def test_impossible_values_are_refused_with_the_first(tmp_path: Path, folder: Path) -> None:
     found = load_submission(folder / "sent" / "a.zip")
-    from harness.results.row_files import encode_rows
-
     rows = [replace(row, episode_return=row.episode_return + 5000) for row in found.rows]
     (tmp_path / "x.zip").write_bytes(pack({**found.files, "rows.parquet": encode_rows(rows)}))
     reason = judge([tmp_path / "x.zip"], lambda name: RULES).refused[0].reason

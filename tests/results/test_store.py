@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.results.columns import load_columns
 from harness.results.damage import CorruptRowsError
-from harness.results.rows import COLUMNS, Row, canonical_json
+from harness.results.rows import COLUMNS, LARGEST_RETURN, Row, canonical_json
 from harness.results.store import RowStore, load_rows
 
 ROW = Row(
@@ -332,7 +332,7 @@ VALUES = {
     "str": TEXT,
     "int": INT,
     "int | None": st.none() | INT,
-    "float": st.floats(allow_nan=False, allow_infinity=False),
+    "float": st.floats(-LARGEST_RETURN, LARGEST_RETURN),
     "bool | None": st.none() | st.booleans(),
 }
 TABLES = {"successes": st.booleans(), "shift": TEXT | INT | st.lists(INT), "assets": TEXT, "packages": TEXT}

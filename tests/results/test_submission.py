@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.reports.run_sources import _lines
 from harness.results.packing import PackedError, is_name, pack, unpack
 from harness.results.plausible import SuiteRules, impossible
 from harness.results.row_files import encode_rows, read_parquet, write_parquet
@@ -277,6 +278,8 @@ def test_rows_that_no_run_measured_are_refused_although_everything_else_is_right
         ({"setting": "dark"}, "video_hard has no such setting"),
         ({"trajectory": "xyz"}, "its trajectory is no digest"),
         ({"checkpoint": ""}, "conditions of training"),
+        ({"train_frames": 0}, "conditions of training of a policy that was trained for 0 frames"),
+        ({"episode_return": 1e51}, "beyond what can be averaged"),
     ],
 )
 def test_values_that_cannot_be_are_named(change: dict[str, Any], reason: str) -> None:
@@ -291,6 +294,31 @@ def test_a_suite_that_measures_success_has_one_in_every_row() -> None:
     assert "has no success" in next(impossible([row], rules))
     assert list(impossible([replace(row, success=False)], rules)) == []
     assert list(impossible([row], None)) == []
+
+
+BAD_LINES = (
+    f'{{"num_frames": {10**400}, "episode_return": 1.0}}',
+    '{"num_frames": -1}',
+    '{"num_frames": true}',
+    '{"num_frames": 1, "episode_return": [1]}',
+    '{"num_frames": 1, "episode_return": [1], "curve_returns": [2]}',
+    '{"num_frames": 1, "episode_return": 1e999}',
+    '{"num_frames": 1, "episode_return": NaN}',
+    '{"num_frames": 1, "curve_returns": 2}',
+    '{"num_frames": 1, "curve_returns": [null]}',
+    "[]",
+)
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_curve_that_cannot_be_drawn_is_refused(run: Path, line: str) -> None:
+    """Beside lines that can: drawn together, it would end in a traceback."""
+    log = run / "train" / "walker_walk-seed0" / "train.jsonl"
+    log.write_text(f'{{"num_frames": 10, "episode_return": 1.0}}\n{line}\n')
+    with pytest.raises(SubmissionError, match="learning curve of walker_walk, seed 0, is damaged"):
+        submit(run)
+    lines = _lines(log.read_bytes())
+    assert lines == [{"num_frames": 10, "episode_return": 1.0}]
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "..", "a/..", "a\\b", "manifest.json", "a\n", "a/b/c/d/e", "é"])
