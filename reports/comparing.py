@@ -164,7 +164,7 @@ def _chance(ours: _Side, theirs: _Side, metric: str) -> float | None:
 
 def _num_units(tasks: Tasks) -> int:
     """Of what a mean rests on, in the task with the fewest: seeds, or the episodes of one."""
-    return min(len(samples) if len(samples) > 1 else len(samples[0]) for samples in tasks)
+    return min(len(samples) if len(samples) > 1 else np.size(samples[0]) for samples in tasks)
 
 
 def _sign(ours: _Side | None, theirs: _Side | None) -> int:
