@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from harness.errors import HarnessError, UsageError
 from harness.results.store import RowStore
 from harness.running.campaign_work import Part, Work
 from harness.running.cells import missing_cells
-from harness.running.failures import CellFailure, read_failures, still_failed, write_failures
+from harness.running.failures import CellFailure, Failed, ReplayFailure, read_failures, still_failed, write_failures
 from harness.running.launchers import Launch, local
 from harness.running.plan import RunPlan
 from harness.running.record import RunRecord
@@ -60,14 +61,21 @@ def _open(plan: RunPlan, retry_failed: bool, quiet: bool, launch: Launch, stack:
         part = _look(plan, store, retry_failed)
         check_folder(plan, part.cells)
     elif not part.failures:
-        execute(plan, quiet=quiet, launch=launch)  # which ends what a kill has left, without measuring anything
+        try:
+            execute(plan, quiet=quiet, launch=launch)  # which ends what a kill has left, without measuring anything
+        except UsageError:
+            raise
+        except HarnessError as error:  # of an episode that is played again: the rows are all there, and shown
+            part.failures.append(ReplayFailure.of(error))
     return part
 
 
 def _look(plan: RunPlan, store: RowStore, retry_failed: bool) -> Part:
     missing = missing_cells(plan, store)
     failures = [] if retry_failed else still_failed(read_failures(plan.folder), missing)
-    return Part(plan, store, [cell for cell in missing if not any(f.concerns(cell) for f in failures)], failures)
+    lost = Failed(failures)
+    left = [cell for cell in missing if not lost.has(cell.plan.task, cell.setting, cell.train_seed)]
+    return Part(plan, store, left, failures)
 
 
 def _work(
@@ -88,22 +96,33 @@ def _work(
         with terminating():
             before_work()
             Work(parts, plans, checkpoint_sec, quiet, say).run(launch)
-            for part, record in zip(parts, records, strict=True):
-                if not part.failures:
-                    play_again(part.plan, part.store, replays_owed(part.plan, part.store), quiet=quiet, launch=launch)
-                close(part.plan, part.store, complete=not part.failures)
-                if part.failures:
-                    record.write("failed", error=part.failures[0].error)
-                else:
-                    record.write("finished")
+            while records:
+                _end(parts[-len(records)], records[0], quiet, launch)
+                del records[0]
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        for record in records:
+        for record in records:  # of those that have not ended
             if interrupted:
                 record.try_to_write(getattr(error, "status", "interrupted"))
             else:
                 record.try_to_write("failed", error=str(error))
         raise
+
+
+def _end(part: Part, record: RunRecord, quiet: bool, launch: Launch) -> None:
+    """Plays finished episodes of a run again, if all are there, closes it, and says in its record how it ended."""
+    if not part.failures:
+        try:
+            play_again(part.plan, part.store, replays_owed(part.plan, part.store), quiet=quiet, launch=launch)
+        except HarnessError as error:
+            part.failures.append(ReplayFailure.of(error))
+            record.write("failed", error=str(error))
+            return
+    close(part.plan, part.store, complete=not part.failures)
+    if part.failures:
+        record.write("failed", error=part.failures[0].error)
+    else:
+        record.write("finished")
 
 
 def all_failures(failures: Mapping[str, Iterable[CellFailure]]) -> list[str]:

@@ -14,6 +14,7 @@ from harness.errors import UsageError, unknown
 from harness.reading import Record, first_problem, read_bytes
 
 EXTRA, FLOAT = "extra_forbidden", r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"
+INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 MOST = 10_000  # entries of a file
 IN_FILE = {  # option of the command -> its key in a file
     "suite": "suites",
@@ -72,6 +73,10 @@ def read_campaign(path: Path) -> dict[str, Any]:
     value, lines = _parsed(text, path)
     if not isinstance(value, dict):
         raise UsageError(f"{path} holds no options: it should be a mapping such as 'suites: [video_easy]'.")
+    if wrong := next((key for key in value if not isinstance(key, str)), None):
+        raise UsageError(f"{path}: an option is named by text, not by {wrong!r}.")
+    for key in (key for key, entry in value.items() if entry is None):
+        raise UsageError(f"{path}, line {lines[(str(key),)]}: '{key}' has no value; leave it out for the usual one.")
     try:
         found = CampaignFile.model_validate(value)
     except ValidationError as error:
@@ -156,6 +161,9 @@ def _lines(node: Any, path: Path, place: tuple[Any, ...] = ()) -> Iterator[tuple
             seen[name] = line
             yield (*place, name), line
             yield from _lines(value, path, (*place, name))
+    elif isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:int" and not INT.fullmatch(node.value):
+        told = f"'{node.value}' is no plain number (YAML takes a leading 0 for base 8): write it otherwise or quote it"
+        raise UsageError(f"{path}, line {node.start_mark.line + 1}: {told}.")
     elif isinstance(node, yaml.SequenceNode):
         for number, entry in enumerate(node.value):
             yield (*place, number), entry.start_mark.line + 1

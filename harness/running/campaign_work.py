@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from harness.running.training_folder import newest_checkpoint
 from harness.running.workers import Event, Job
 
 Unit = tuple[str, int]  # task, seed
+FEW_FAILURES, FAILURES_SEC = 100, 5.0  # up to so many are written at once, more of them so often
 
 
 @dataclass
@@ -35,20 +38,32 @@ class Part:
     cells: list[Cell]
     failures: list[CellFailure]
     session: Session | None = None
+    _written: float = 0.0  # when the failures were, of the monotonic clock
 
-    @property
+    @functools.cached_property
     def units(self) -> dict[Unit, TaskPlan]:
         """The trainings its cells wait for, those that are done included."""
         return {(cell.plan.task, cell.seed): cell.plan for cell in self.cells if self.plan.trains}
 
+    @functools.cached_property
+    def _seeds(self) -> dict[Unit, int | None]:
+        """Per task and seed, the seed as rows have it."""
+        return {(cell.plan.task, cell.seed): cell.train_seed for cell in self.cells}
+
     def fail(self, unit: Unit, setting: str | None, error: str) -> None:
         """Keeps that a cell, or, without a setting, a training has failed."""
-        task, train_seed = next((c.plan.task, c.train_seed) for c in self.cells if (c.plan.task, c.seed) == unit)
-        failure = CellFailure(task=task, setting=setting, train_seed=train_seed, error=error)
-        if failure not in self.failures:
+        failure = CellFailure(task=unit[0], setting=setting, train_seed=self._seeds[unit], error=error)
+        if len(self.failures) >= FEW_FAILURES and time.monotonic() - self._written < FAILURES_SEC:
+            self.failures.append(failure)  # the whole file is written each time: of thousands, not for every one
+        elif failure not in self.failures:
             self.failures.append(failure)
-            self.failures.sort(key=CellFailure.place)  # whoever failed first
-            write_failures(self.plan.folder, self.failures)
+            self.write_failures()
+
+    def write_failures(self) -> None:
+        """Writes those that there are, whoever failed first."""
+        self.failures[:] = sorted(dict.fromkeys(self.failures), key=CellFailure.place)
+        write_failures(self.plan.folder, self.failures)
+        self._written = time.monotonic()
 
 
 @dataclass
@@ -96,8 +111,16 @@ class Work:
         with self._progress, launch(workers, True) as launcher:
             for part in self._parts:
                 part_session(part).begin(self._door(part, launcher), self._not_here(part))
-            for event in launcher.events():
-                self._handle(launcher, event)
+            try:
+                for event in launcher.events():
+                    self._handle(launcher, event)
+            finally:
+                self._write_failures()
+
+    def _write_failures(self) -> None:
+        for part in self._parts:
+            if len(part.failures) > FEW_FAILURES:  # some may not be written yet
+                part.write_failures()
 
     def _find_trainings(self) -> dict[tuple[str, int], _Training]:
         """The trainings still to be done; policies of equal ones that are done are taken over at once."""

@@ -63,10 +63,11 @@ def trained_elsewhere(runs: Path, plan: RunPlan, task: TaskPlan, seed: int) -> P
         if (folder / "policy" / PROVENANCE_FILE).is_file() and folder.parent.parent != plan.folder:
             try:
                 source = load_policy_source(folder / "policy")
+                if _is_equal(source.record, plan, task, seed):
+                    source.check_files()
+                    return folder
             except CheckpointError:  # whoever asks for that run is told
                 continue
-            if _is_equal(source.record, plan, task, seed):
-                return folder
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.files import disk_errors, write_json
 from harness.reading import Record, read_json
 from harness.running.cells import Cell
@@ -20,18 +21,22 @@ class CellFailure(Record):
     train_seed: int | None
     error: str
 
-    def concerns(self, cell: Cell) -> bool:
-        """Whether the cell has no chance because of it."""
-        return self.is_of(cell.plan.task, cell.setting, cell.train_seed)
-
-    def is_of(self, task: str, setting: str, train_seed: int | None) -> bool:
-        """The same of a cell by its names."""
-        return (self.task, self.train_seed) == (task, train_seed) and self.setting in (None, setting)
-
     def place(self) -> str:
         """Which cell, for people."""
         seed = "" if self.train_seed is None else f", seed {self.train_seed}"
         return f"{self.task}, {self.setting or 'training'}{seed}"
+
+
+class ReplayFailure(CellFailure):
+    """An episode that was there could not be played again; nothing is kept of it, as the next command tries anew."""
+
+    @classmethod
+    def of(cls, error: HarnessError) -> ReplayFailure:
+        """What the command tells."""
+        return cls(task="", setting=None, train_seed=None, error=str(error))
+
+    def place(self) -> str:
+        return "playing finished episodes again"
 
 
 class Failures(Record):
@@ -63,4 +68,18 @@ def write_failures(folder: Path, failures: Sequence[CellFailure]) -> None:
 
 def still_failed(failures: Collection[CellFailure], missing: Collection[Cell]) -> list[CellFailure]:
     """Those whose cells still lack episodes: another command may have measured some meanwhile."""
-    return [failure for failure in failures if any(failure.concerns(cell) for cell in missing)]
+    cells: set[tuple[str, str | None, int | None]] = set()
+    for cell in missing:
+        cells |= {(cell.plan.task, setting, cell.train_seed) for setting in (cell.setting, None)}
+    return [failure for failure in failures if (failure.task, failure.setting, failure.train_seed) in cells]
+
+
+class Failed:
+    """Which cells have no chance because of some failures."""
+
+    def __init__(self, failures: Collection[CellFailure]) -> None:
+        self._places = {(failure.task, failure.setting, failure.train_seed) for failure in failures}
+
+    def has(self, task: str, setting: str, train_seed: int | None) -> bool:
+        """Whether the cell failed, or the training that it waits for."""
+        return not self._places.isdisjoint(((task, setting, train_seed), (task, None, train_seed)))

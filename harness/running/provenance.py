@@ -14,7 +14,9 @@ from harness.distribution import DISTRIBUTION, harness_version
 # Packages whose version can move a score; the first three decide pixels, physics and rewards.
 PACKAGES = ("mujoco", "dm_control", "metaworld", "gymnasium", "gymnasium-robotics", "torch", "numpy", "av", "pillow")
 # What of this project can move a score; a change elsewhere (documentation, tests, tables, published numbers) cannot.
-ROW_CODE = tuple(f"results/{name}.py" for name in ("damage", "plain_file", "row_files", "rows", "store", "text"))
+_ROWS = ("damage", "plain_file", "replacing", "row_files", "rows", "store", "text")
+ROW_CODE = tuple(f"results/{name}.py" for name in _ROWS)
+_BESIDE = ("suites", "baselines", "results")  # what a wheel has below `harness`
 MEASURING_CODE = ("harness", "suites", "baselines", *ROW_CODE)
 
 
@@ -37,25 +39,43 @@ def _package_versions() -> dict[str, str]:
 
 @functools.cache
 def code_revision() -> str:
-    """Which code measures: a digest of the committed `MEASURING_CODE`, else this project's version.
+    """Which code measures: a digest of the committed `MEASURING_CODE`.
 
     Where files of it differ from the commit, `-dirty.<hash of the differences>` follows, so that two different edits
-    are two revisions.
+    are two revisions. Where there is no git, it is this project's version and a digest of the installed files.
     """
     root = _checkout()
     if root is None:
-        return harness_version()
+        return _installed_revision()
     try:
         committed = _git(root, "ls-tree", "HEAD", *MEASURING_CODE)
         changes = _git(root, "diff", "HEAD", "--", *MEASURING_CODE)
         untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *MEASURING_CODE).splitlines()
         added = [(name, (root / name).read_bytes()) for name in untracked if name.endswith(".py")]
     except (OSError, subprocess.SubprocessError):
-        return harness_version()
+        return _installed_revision()
     revision = hashlib.sha256(committed.encode()).hexdigest()[:12]
     if not changes and not added:
         return revision
     return f"{revision}-dirty.{hashlib.sha256(repr((changes, added)).encode()).hexdigest()[:8]}"
+
+
+def _installed_revision() -> str:
+    """The version, and a digest of the same code where a wheel (all of it below `harness`) or an archive has it."""
+    package = Path(__file__).resolve().parents[1]
+    roots = [package] if (package / "suites").is_dir() else [package.parent / name for name in ("harness", *_BESIDE)]
+    digest = hashlib.sha256()
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(package.parent).as_posix().removeprefix("harness/")
+            if path.is_file() and "__pycache__" not in path.parts and _is_measuring(name):
+                digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return f"{harness_version()}+{digest.hexdigest()[:12]}"
+
+
+def _is_measuring(name: str) -> bool:
+    """Whether a file below `harness`, as a wheel has them, is of the `MEASURING_CODE`."""
+    return not name.startswith(("reports/", "results/")) or name in ROW_CODE
 
 
 def code_commit() -> str:

@@ -83,6 +83,7 @@ class RayLauncher:
 
     def __enter__(self) -> RayLauncher:
         self._ray = self._stay.enter_context(joined(self._cluster.options.address))
+        self._remote = self._ray.remote(run_on_node)  # once: every one is sent to the cluster
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -91,7 +92,7 @@ class RayLauncher:
     def _send(self, task: _Task) -> None:
         options = self._cluster.options
         threads = self._threads if isinstance(task.job.arguments, TrainJob) else 1
-        remote = self._ray.remote(run_on_node).options(
+        remote = self._remote.options(
             num_cpus=options.cpus or threads, num_gpus=options.gpus, max_retries=0, name=task.job.group
         )
         self._running[remote.remote(task.job, self._cluster.needs)] = task

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import functools
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +84,15 @@ def clean(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+# What a file system says that knows no locks: NFS without its daemon, Lustre mounted without flock.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@functools.cache  # once, however many runs
+def _tell_of_no_locks() -> None:
+    print("Note: this file system has no locks: start no second command at a run that is at work.", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds the run for this process.
@@ -98,6 +110,10 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(f"Another process is at work on {folder}; wait for it or stop it.") from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _tell_of_no_locks()
         yield
     finally:
         os.close(descriptor)

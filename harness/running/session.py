@@ -57,6 +57,9 @@ class Session:
         self._checkpoint_sec, self._on_failure = checkpoint_sec, on_failure
         self._late = LateFiles(plan.folder, plan.outside.late if plan.outside else {})
         self._left = {(c.plan.task, c.setting, c.train_seed): set(c.missing) for c in cells}
+        self._of_unit: dict[tuple[str, int], list[Cell]] = {}
+        for cell in cells:
+            self._of_unit.setdefault((cell.plan.task, cell.seed), []).append(cell)
         self.trainings = [key for key in self._trained_units() if not is_trained(plan, *key)]
         frames = {task.task: task.train_frames for task in plan.tasks}
         self._progress = progress or Progress(
@@ -74,25 +77,23 @@ class Session:
 
     def begin(self, launcher: Launcher, elsewhere: Collection[tuple[str, int]] = ()) -> None:
         """Submits what can be done at once; `elsewhere`: trainings (task, seed) that another session does."""
+        waiting = set(self.trainings)
         for key in self._trained_units():
-            if key not in self.trainings:  # a kill may have come between the policy and the cleaning up
+            if key not in waiting:  # a kill may have come between the policy and the cleaning up
                 remove_leftovers(train_folder(self.plan, *key))
             elif key not in elsewhere:
                 launcher.submit(self._train_job(*key))
         for cell in self.cells:
-            if (cell.plan.task, cell.seed) not in self.trainings:
+            if (cell.plan.task, cell.seed) not in waiting:
                 self._submit_evaluation(launcher, cell)
 
     def trained(self, launcher: Launcher, key: tuple[str, int]) -> None:
         """The policy of a task and seed is there: submits what waited for it."""
-        for cell in self.cells:
-            if (cell.plan.task, cell.seed) == key:
-                self._submit_evaluation(launcher, cell)
+        for cell in self._of_unit.get(key, ()):
+            self._submit_evaluation(launcher, cell)
 
     def _trained_units(self) -> list[tuple[str, int]]:
-        if not self.plan.trains:
-            return []
-        return list(dict.fromkeys((cell.plan.task, cell.seed) for cell in self.cells))
+        return list(self._of_unit) if self.plan.trains else []
 
     def handle(self, launcher: Launcher, event: Event) -> None:
         """Takes in what one of its jobs said.

@@ -17,7 +17,7 @@ from harness.reading import parse_json, read_json
 from harness.refusals import in_one_sentence
 from harness.results.damage import CorruptRowsError
 from harness.results.store import Cell, RowStore
-from harness.running.failures import read_failures
+from harness.running.failures import Failed, read_failures
 from harness.running.progress import span
 from harness.running.record import RECORD_FILE
 from harness.running.run_folder import LOCK_FILE
@@ -123,7 +123,8 @@ def _status(folder: Path, held: set[tuple[int, int]]) -> RunStatus:
     cells = list(record.cells())
     counted, lacking, damaged = _counted(folder, record, cells)
     done = {cell for cell in cells if counted.get(cell, 0) >= record.episodes}
-    failed = {c for c in cells if c not in done and any(f.is_of(*c) for f in failures)}
+    lost = Failed(failures)
+    failed = {cell for cell in cells if cell not in done and lost.has(*cell)}
     running = {cell for cell in cells if cell in counted} - done - failed
     logs = _trainings(folder, record)
     state = "running" if _is_held(folder, held) else _resting(len(cells) - len(done), record.status, damaged)

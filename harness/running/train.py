@@ -137,6 +137,7 @@ class Trainer:
                 self._on_progress({"num_frames": 0})
                 tick()
                 self._checkpoint()
+                stopping.check()
 
     def _advance(self) -> dict[str, float]:
         """Plays and learns from one episode, which the budget may cut short; returns what is logged of it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.results.store import RowStore
 from harness.running.jobs import TrainJob
-from harness.running.training_folder import newest_checkpoint
+from harness.running.training_folder import PROGRESS_FILE, newest_checkpoint
 from harness.running.workers import Job
 
 MAX_TRIES = 3  # in a row without any progress
@@ -26,10 +27,19 @@ class Tries:
         return self._count < MAX_TRIES
 
 
+def _bytes(path: Path) -> bytes:
+    """What a file holds: before its first step a training has several checkpoints of one name, one after the other."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
 def _progress(job: Job) -> Any:
     """How far a piece of work is: its last checkpoint, or how many rows it has."""
     arguments = job.arguments
     if isinstance(arguments, TrainJob):
-        return newest_checkpoint(arguments.folder)
+        newest = newest_checkpoint(arguments.folder)
+        return None if newest is None else (newest.name, _bytes(newest / PROGRESS_FILE))
     store = RowStore(arguments.rows)
     return store.count(arguments.world.plan.task, arguments.setting, arguments.columns["train_seed"])

@@ -15,16 +15,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import UsageError, WorkError
 from harness.results.rows import Row, to_dict
 from harness.results.store import RowStore
-from harness.running.campaign import run_campaign
+from harness.running import campaign, campaign_work
+from harness.running.campaign import all_failures, run_campaign
 from harness.running.campaign_planning import make_plans
+from harness.running.campaign_work import Part
+from harness.running.cells import missing_cells
 from harness.running.equal_trainings import training_key
-from harness.running.failures import read_failures
+from harness.running.failures import Failed, read_failures, still_failed
 from harness.running.plan import RunOptions, RunPlan
 from harness.running.planning import make_plan
 from harness.running.policies import load_policy_source
@@ -130,6 +134,14 @@ def test_policies_of_a_run_that_is_there_are_taken(tmp_path: Path) -> None:
     other = plans(tmp_path, ["color_easy", "color_hard"], AGENTS[:1], **{**more, "settings": [*small, "rate=0.5"]})
     run_campaign(other, quiet=True, say=said.append)
     assert len(trainings(said)) == 1
+    (weights,) = first.folder.glob("train/*/policy/*.safetensors")
+    data = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))  # whoever asks for that run is told, and nobody else
+    said.clear()
+    shutil.rmtree(other[0].folder.parent / run_ids(tmp_path, "color_easy", more))
+    run_campaign(plans(tmp_path, ["color_easy"], AGENTS[:1], **more), quiet=True, say=said.append)
+    assert [text.partition(", by ")[2].startswith("color_hard-") for text in said] == [True]
 
 
 def test_a_run_of_the_command_that_is_finished_serves_the_others(tmp_path: Path) -> None:
@@ -141,6 +153,54 @@ def test_a_run_of_the_command_that_is_finished_serves_the_others(tmp_path: Path)
     assert said == [f"{easy.run_id}: dot_reach, seed 0 is trained already, by {hard.run_id}."]
     assert load_policy_source(easy.folder / "train" / "dot_reach-seed0" / "policy").digest == whole
     assert {row.suite for row in rows(easy)} == {"dots_easy"}
+
+
+def run_ids(runs: Path, suite: str, more: dict[str, Any]) -> str:
+    (plan,) = plans(runs, [suite], AGENTS[:1], **more)
+    return plan.run_id
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_episode_that_cannot_be_played_again_stops_nothing_else(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that was finished before, and of one that is measured now."""
+
+    def fail(plan: RunPlan, *_: object, **__: object) -> None:
+        if plan.run_id == easy.run_id:
+            raise WorkError("it fell over")
+
+    easy, hard = plans(tmp_path, agents=AGENTS[:1])
+    if when == "before":
+        execute(easy, quiet=True)
+    monkeypatch.setattr(campaign, "execute" if when == "before" else "play_again", fail)
+    failed = run_campaign([easy, hard], quiet=True)
+    assert all_failures(failed) == [f"{easy.run_id}: playing finished episodes again: it fell over"]
+    assert (len(rows(easy)), len(rows(hard))) == (4, 4)
+    status = [json.loads((plan.folder / "record.json").read_text())["status"] for plan in (easy, hard)]
+    assert status == ["finished" if when == "before" else "failed", "finished"]
+    monkeypatch.undo()
+    assert run_campaign([easy, hard], quiet=True) == {}
+
+
+def test_thousands_of_failures_are_not_written_thousands_of_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plan,) = plans(tmp_path, SUITES[:1], AGENTS[:1], seeds="0-2999")
+    part = Part(plan, RowStore(plan.folder / "rows"), missing_cells(plan, RowStore(plan.folder / "rows")), [])
+    written: list[int] = []
+    monkeypatch.setattr(campaign_work, "write_failures", lambda folder, failures: written.append(len(failures)))
+    for seed in range(3000):
+        part.fail(("dot_reach", seed), None, "it fell over")
+        part.fail(("dot_reach", seed), None, "it fell over")
+    part.write_failures()
+    assert len(written) < 200
+    assert (len(part.failures), written[-1], written[:3]) == (3000, 3000, [1, 2, 3])
+    assert not [
+        cell for cell in part.cells if not Failed(part.failures).has("dot_reach", cell.setting, cell.train_seed)
+    ]
+    left = still_failed(part.failures, part.cells[:2])
+    assert {failure.train_seed for failure in left} == {cell.train_seed for cell in part.cells[:2]}
 
 
 def test_a_failure_stops_nothing_else_and_is_tried_again_when_asked(tmp_path: Path) -> None:

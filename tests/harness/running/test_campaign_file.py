@@ -41,6 +41,8 @@ def test_a_file_says_what_options_say_and_is_printed_as_itself(tmp_path: Path) -
     }
     assert read(tmp_path, show_campaign(options)) == options
     assert read(tmp_path, "suites: [a]\nseeds: 3\n")["seeds"] == "3"
+    assert read(tmp_path, "suites: [a]\nframes: 1_000_000\n")["frames"] == 1_000_000
+    assert read(tmp_path, "suites: [a]\nseeds: '010'\nset: {a: null}\n")["set_"] == ["a=null"]
 
 
 def test_every_key_is_an_option() -> None:
@@ -60,6 +62,12 @@ def test_every_key_is_an_option() -> None:
         ("set: {a: 1, b: 2, a: 3}\n", r"line 1: 'a' is given twice"),
         ("set: {a: !!python/object/apply:os.getcwd []}\n", r"is no YAML"),
         ("- suites\n", r"holds no options"),
+        ("suites: [a]\npreset:\n", r"line 2: 'preset' has no value"),
+        ("suites: [a]\nruns: null\n", r"line 2: 'runs' has no value"),
+        ("suites: [a]\nseeds: ~\n", r"line 2: 'seeds' has no value"),
+        ("suites: [a]\nseeds: 010\n", r"line 2: '010' is no plain number"),
+        ("suites: [a]\nframes: 1:30\n", r"line 2: '1:30' is no plain number"),
+        ("set: {a: 0x10}\n", r"line 1: '0x10' is no plain number"),
         ("", r"holds no options"),
         ("\x00", r"is no YAML"),
         ("suites:\n\t- a\n", r"line 2 is no YAML"),

@@ -95,7 +95,7 @@ def test_all_that_measuring_imports_counts() -> None:
     files = [path for package in packages for path in package.rglob("*.py") if path.name not in showing]
     text = "".join(path.read_text() for path in files)
     used = {f"results/{name}.py" for name in re.findall(r"from harness\.results\.(\w+) import", text)}
-    names = ("damage", "plain_file", "rows", "store", "text")
+    names = ("damage", "plain_file", "replacing", "rows", "store", "text")
     assert used == {f"results/{name}.py" for name in names} <= set(provenance.MEASURING_CODE)
     outside = (
         r"^\s*(import harness\.results|from harness\.results import|from harness\.reports|import harness\.reports)"
@@ -103,9 +103,32 @@ def test_all_that_measuring_imports_counts() -> None:
     assert not re.search(outside, text, re.MULTILINE)
 
 
-def test_without_git_the_version_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "harness" / "running" / "provenance.py"))
-    assert revision() == provenance.harness_version()
+def lay_out(folder: Path, *, as_wheel: bool) -> Path:
+    """The project's code without git; returns the file whose place says where it is."""
+    inner = folder / "harness" if as_wheel else folder
+    for name in ("suites/hard/a.xml", "baselines/b.py", "results/rows.py", "results/published.py", "reports/table.py"):
+        (inner / name).parent.mkdir(parents=True, exist_ok=True)
+        (inner / name).write_text(name)
+    file = folder / "harness" / "running" / "provenance.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("code")
+    return file
+
+
+@pytest.mark.parametrize("as_wheel", [True, False])
+def test_without_git_the_installed_files_tell(as_wheel: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(lay_out(tmp_path / "here", as_wheel=as_wheel)))
+    first, inner = revision(), tmp_path / "here" / ("harness" if as_wheel else "")
+    assert first.startswith(f"{provenance.harness_version()}+")
+    for name in ("results/published.py", "reports/table.py", "suites/__pycache__/a.pyc"):
+        (inner / name).parent.mkdir(exist_ok=True)
+        (inner / name).write_text("changed")
+        assert revision() == first
+    for name in ("suites/hard/a.xml", "results/rows.py", "baselines/new.py"):
+        (inner / name).write_text("changed")
+        assert revision() != first
+    monkeypatch.setattr(provenance, "__file__", str(lay_out(tmp_path / "there", as_wheel=not as_wheel)))
+    assert revision() == first  # a wheel is what it was built of
     assert provenance.code_commit() == ""
 
 

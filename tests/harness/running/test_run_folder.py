@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
+from harness.running import run_folder
 from harness.running.run_folder import clean, leftovers, locked
 
 KEPT = (
@@ -59,6 +62,21 @@ def test_a_run_belongs_to_one_process(tmp_path: Path) -> None:
         pass
     with locked(tmp_path / "run"):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_it_goes_on_with_a_note(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    run_folder._tell_of_no_locks.cache_clear()
+    monkeypatch.setattr(run_folder.fcntl, "flock", refuse)
+    for _ in range(2):
+        with locked(tmp_path / "run"):
+            pass
+    assert capsys.readouterr().err.count("Note: this file system has no locks") == 1
 
 
 def test_a_place_that_is_a_file_is_refused(tmp_path: Path) -> None:

@@ -14,8 +14,13 @@ from harness.agent import Transition
 from harness.assets.store import AssetStore
 from harness.environment import PixelEnv, make_env
 from harness.errors import AgentError, CheckpointError
+from harness.running import stopping
+from harness.running.jobs import TrainJob
+from harness.running.stopping import StoppedError
 from harness.running.train import Trainer, TrainSpec
 from harness.running.train_log import read_train_log
+from harness.running.tries import Tries
+from harness.running.workers import Job
 from harness.testing import SUITE
 
 
@@ -143,6 +148,44 @@ def test_a_torn_checkpoint_is_ignored_and_a_damaged_one_named(tmp_path: Path) ->
     (tmp_path / "checkpoints" / "000000000150" / "progress.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"000000000150/progress.json is damaged"):
         train(tmp_path, Diary(), train_frames=200)
+
+
+class Preparing(Diary):
+    """One that has five pieces to learn before its first step, and is asked to stop after each."""
+
+    pieces = 0
+
+    def start(self, demos: object) -> Mapping[str, float]:
+        return {}
+
+    def prepare(self) -> bool:
+        self.pieces += 1
+        stopping.ask()
+        return self.pieces < 5
+
+    def save(self, folder: Path) -> None:
+        (folder / "agent.json").write_text(json.dumps(self.pieces))
+
+    def load(self, folder: Path) -> None:
+        self.pieces = json.loads((folder / "agent.json").read_text())
+
+
+def test_long_preparations_stop_when_asked_and_each_try_is_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a cluster's time limit: three tries without any would be given up, and its checkpoints share a name."""
+    job, world = TrainJob(None, tmp_path, 1, {}, 0.0, 0, 0), []  # type: ignore[arg-type]
+    monkeypatch.setattr(stopping, "_ASKED", world)
+    tries = Tries(Job("", job))
+    for piece in range(1, 5):
+        world.clear()
+        agent = Preparing()
+        with pytest.raises(StoppedError):
+            train(tmp_path, agent, checkpoint_sec=1000.0)
+        assert (agent.pieces, agent.calls) == (piece, [])
+        assert tries.goes_on()
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["000000000000"]
+    assert [tries.goes_on(), tries.goes_on()] == [True, False]
 
 
 @pytest.mark.parametrize("method", ["begin_episode", "act", "update", "observe"])
