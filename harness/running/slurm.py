@@ -7,51 +7,38 @@ goes on where the other was. What is under way is on disk too: a command that wa
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from harness.errors import WorkError
-from harness.files import disk_errors, write_json
-from harness.reading import Record, read_json
-from harness.results.rows import short_hash
-from harness.running.evaluation import EvaluateJob
+from harness.errors import HarnessError, UsageError, WorkError
+from harness.files import disk_errors
 from harness.running.jobs import TrainJob
+from harness.running.node_task import Outcome
+from harness.running.slurm_earlier import Earlier
 from harness.running.slurm_options import SlurmOptions
-from harness.running.slurm_task import read_outcome, run_task
-from harness.running.tries import MAX_TRIES, Tries
+from harness.running.slurm_queue import NoAnswerError, Place, Queue, cancel
+from harness.running.slurm_records import Records
+from harness.running.slurm_submit import submit_array
+from harness.running.slurm_task import read_outcome
+from harness.running.slurm_work import Task, lacks, run_of
+from harness.running.tries import MAX_TRIES
 from harness.running.workers import Event, Job
 
-POLL_SEC = 2.0
+POLL_SEC = (2.0, 15.0)  # between two looks: a tenth of the time since anything happened, within these
+QUEUE_SEC = 30.0  # what Slurm says is taken for true; only what is gone is told by it
+SEEN_SEC = 90.0  # that a file may be seen later than it was written: NFS keeps what is not there in mind for a minute
+CANCEL_LOOKS, CANCEL_SEC = 3, 1.0  # words to Slurm and looks at the queue in which what is cancelled should leave
 ARRAY = 1_000  # jobs of one array: what clusters allow by default
-GONE_LOOKS = 3  # looks at the queue that a job must be missing in: its file may come later than its end
 
 
 class Detached(KeyboardInterrupt):
     """The command has left its jobs with the cluster: it ends as by an interrupt, but nothing is wrong."""
 
     status = "detached"
-
-
-class Submitted(Record):
-    """What is on disk of a job under way."""
-
-    job_id: str
-
-
-@dataclass(eq=False)
-class _Task:
-    job: Job
-    key: str
-    job_id: str = ""
-    missed: int = 0  # looks at the queue without it
-
-    def __post_init__(self) -> None:
-        self.tries = Tries(self.job)
 
 
 class SlurmLauncher:
@@ -73,145 +60,146 @@ class SlurmLauncher:
     ) -> None:
         self._options, self._folder, self._goes_on, self._detach = options, folder.absolute(), goes_on, detach
         self._threads = threads
-        self._queued: list[_Task] = []
-        self._running: list[_Task] = []
+        self._records, self._queue = Records(self._folder), Queue()
+        self._earlier = Earlier(self._records, self._queue)
+        self._queued: list[Task] = []
+        self._running: dict[Task, Place] = {}
 
     def submit(self, job: Job) -> None:
         """Queues a job; one that an earlier command has submitted and that is still there is not submitted again."""
-        self._queued.append(_Task(job, _key(job)))
+        self._queued.append(Task(job))
 
     def events(self) -> Iterator[Event]:
         """Yields what comes of jobs until none is left.
 
         Raises:
           Detached: if it leaves.
-          HarnessError: the error of a job, unless it goes on.
+          HarnessError: the error of a job, unless it goes on; NoAnswerError if Slurm has not answered for long.
         """
+        changed = time.monotonic()
         while self._queued or self._running:
-            self._send()
+            yield from self._send()
             ended = list(self._look())
             yield from ended
             if self._detach and not ended and not self._queued:
                 raise Detached(f"{len(self._running)} jobs are with Slurm")
-            if not ended:
-                time.sleep(POLL_SEC)
+            if ended:
+                changed = time.monotonic()
+            else:
+                time.sleep(min(POLL_SEC[1], max(POLL_SEC[0], (time.monotonic() - changed) / 10)))
 
     def close(self) -> None:
-        """Cancels what is under way."""
-        if self._running:
-            subprocess.run(["scancel", *(task.job_id for task in self._running)], capture_output=True, check=False)
-        for task in self._running:
-            self._file(task, "json").unlink(missing_ok=True)
-        self._running.clear()
+        """Cancels what is under way; what does not leave at once stays on record, for the next command to wait for."""
+        with contextlib.suppress(NoAnswerError):
+            self._cancel()
+            if self._records.has_remains() and (here := self._queue.look()) is not None:
+                self._records.sweep(here)
 
     def __enter__(self) -> SlurmLauncher:
         with disk_errors(str(self._folder)):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # what lies here is run by whoever reads it
+        self._records.load()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, Detached):
+        if isinstance(error, Detached | NoAnswerError):
             self._running.clear()
-        self.close()
+        else:
+            self.close()
 
-    def _file(self, task: _Task, suffix: str) -> Path:
-        return self._folder / f"{task.key}.{suffix}"
+    def _cancel(self) -> None:
+        ids = {place: task.job_id for task, place in self._running.items()}
+        self._running.clear()
+        with contextlib.suppress(WorkError):  # a full disk, which is no reason to leave jobs
+            self._records.mark_cancelled(ids)
+        for number in range(CANCEL_LOOKS):
+            here = self._queue.look() if ids else {}
+            is_last = number == CANCEL_LOOKS - 1  # until then what has no id may still come, from an interrupted sbatch
+            for place in [p for p, known in ids.items() if here is not None and p not in here and (known or is_last)]:
+                self._records.end(place)
+                del ids[place]
+            if not ids:
+                return
+            cancel(job_id if here is None else here.get(place, "") for place, job_id in ids.items())
+            time.sleep(CANCEL_SEC)
 
-    def _send(self) -> None:
+    def _send(self) -> Iterator[Event]:
         """Submits what is queued, or finds it under way."""
-        here = _in_queue()
-        new: list[_Task] = []
-        for task in self._queued:
-            task.job_id = self._known(task, here)
-            if not task.job_id:
-                new.append(task)
-        self._running += self._queued
-        self._queued = []
-        for kind in (TrainJob, EvaluateJob):
-            some = [task for task in new if isinstance(task.job.arguments, kind)]
+        if not self._queued:
+            return
+        yield from self._earlier.find(self._queued)
+        self._running |= {task: task.place for task in self._queued if task.place is not None}
+        new = [task for task in self._queued if task.is_new]
+        self._queued = [task for task in self._queued if task.place is None and not task.is_new]
+        for is_training in (True, False):
+            some = [task for task in new if isinstance(task.job.arguments, TrainJob) is is_training]
             for first in range(0, len(some), ARRAY):
-                self._submit_array(some[first : first + ARRAY], self._threads if kind is TrainJob else 1)
+                self._submit(some[first : first + ARRAY], self._threads if is_training else 1)
 
-    def _known(self, task: _Task, here: set[str]) -> str:
-        """The id of a job that is at this work already; "" if none is."""
-        sent = self._was_sent(task)
-        return sent if sent in here or read_outcome(self._file(task, "outcome.json")) is not None else ""
-
-    def _was_sent(self, task: _Task) -> str:
-        try:
-            return read_json(self._file(task, "json"), Submitted).job_id
-        except FileNotFoundError:
-            return ""
-
-    def _submit_array(self, tasks: Sequence[_Task], cpus: int) -> None:
-        import submitit
-
-        executor = submitit.AutoExecutor(self._folder / "jobs", cluster="slurm")
-        limit = self._options.limit_min
-        parameters = {"slurm_array_parallelism": 10_000, "slurm_cpus_per_task": cpus, **self._options.parameters}
-        executor.update_parameters(
-            name="harness", slurm_time=limit, slurm_signal_delay_s=max(15, min(120, 15 * limit)), **parameters
-        )
-        for task in tasks:
-            self._file(task, "outcome.json").unlink(missing_ok=True)
-        try:
-            with executor.batch():
-                jobs = [executor.submit(run_task, task.job, self._file(task, "outcome.json")) for task in tasks]
-        except Exception as error:  # whatever submitit makes of a refusal of sbatch
-            raise WorkError(f"Slurm did not take the jobs: {' '.join(str(error).split())}") from error
-        for task, job in zip(tasks, jobs, strict=True):
-            task.job_id, task.missed = job.job_id, 0
-            write_json(self._file(task, "json"), {"job_id": job.job_id})
+    def _submit(self, tasks: Sequence[Task], cpus: int) -> None:
+        name = self._records.new([(task.key, run_of(task.job)) for task in tasks])
+        for index, task in enumerate(tasks):  # from now on it is cancelled if anything goes wrong
+            task.sent((name, index))
+            self._running[task] = (name, index)
+        works = [(task.job, self._records.outcome((name, index))) for index, task in enumerate(tasks)]
+        for task, job_id in zip(tasks, submit_array(self._options, self._jobs, name, works, cpus), strict=True):
+            task.job_id = job_id
 
     def _look(self) -> Iterator[Event]:
         """What has come of the jobs under way."""
-        here = _in_queue()
-        for task in list(self._running):
-            outcome = read_outcome(self._file(task, "outcome.json"))
-            task.missed = 0 if task.job_id in here else task.missed + 1
-            if outcome is None and task.missed < GONE_LOOKS:
-                continue
-            self._running.remove(task)
-            for suffix in ("json", "outcome.json"):
-                self._file(task, suffix).unlink(missing_ok=True)
-            if outcome is not None and (late := outcome.late_message()):
-                yield Event(task.job, "message", late)
-            if outcome is None or outcome.status == "again":
-                yield self._again(task, "was stopped" if outcome else "is gone")
-            elif outcome.status == "failed":
-                yield self._failed(task, outcome.as_error())
-            else:
-                yield Event(task.job, "done")
+        if not self._running:
+            return
+        here, outcomes = self._queue.look(QUEUE_SEC), self._records.outcomes()
+        for task, place in list(self._running.items()):
+            path = self._records.outcome(place)
+            outcome = _read(path) if path.name in outcomes else None
+            if event := self._gone(task, here) if outcome is None else self._ended(task, outcome):
+                del self._running[task]
+                self._records.end(place)
+                if outcome is not None and (late := outcome.late_message()):
+                    yield Event(task.job, "message", late)
+                yield event()
 
-    def _again(self, task: _Task, why: str) -> Event:
+    def _gone(self, task: Task, here: Mapping[Place, str] | None) -> Callable[[], Event] | None:
+        """What to make of a job that has said nothing; None for nothing yet."""
+        if here is None or task.place in here:
+            task.missing = None
+            return None
+        return partial(self._again, task, "is gone") if task.is_missing_for(SEEN_SEC) else None
+
+    def _ended(self, task: Task, outcome: Outcome) -> Callable[[], Event] | None:
+        """What to make of how a job has ended; None if nothing yet, as what it has left may still come to be seen."""
+        if outcome.status == "failed":
+            return partial(self._failed, task, outcome.as_error())
+        if outcome.status == "again":
+            return partial(self._again, task, "was stopped")
+        if not (lacking := lacks(task.job)):
+            return partial(Event, task.job, "done")
+        if task.found:
+            return partial(self._again, task, "was not of all that is asked for now")
+        return partial(self._again, task, f"has ended, but {lacking}") if task.is_lacking_for(SEEN_SEC) else None
+
+    def _again(self, task: Task, why: str) -> Event:
         if not task.tries.goes_on():
             text = f"Given up after {MAX_TRIES} tries without progress: job {task.job_id} ({task.job.group}) {why}"
-            return self._failed(task, WorkError(f"{text}; its logs are in {self._folder / 'jobs'}."))
+            return self._failed(task, WorkError(f"{text}; its logs are in {self._jobs}."))
+        task.place = None
         self._queued.append(task)
         return Event(task.job, "restarted", f"(Slurm job {task.job_id}) {why}")
 
-    def _failed(self, task: _Task, error: Any) -> Event:
+    def _failed(self, task: Task, error: HarnessError) -> Event:
         if not self._goes_on:
             raise error
         return Event(task.job, "failed", error)
 
-
-def _key(job: Job) -> str:
-    """The name of a piece of work: the same in every command that asks for it."""
-    arguments = job.arguments
-    if isinstance(arguments, EvaluateJob):
-        facts = [str(arguments.rows), arguments.world.plan.task, arguments.setting, arguments.world.seed]
-        return short_hash([*facts, list(arguments.episodes)])
-    return short_hash(str(arguments.folder))
+    @property
+    def _jobs(self) -> Path:
+        return self._folder / "jobs"
 
 
-def _in_queue() -> set[str]:
-    """Ids of the jobs that wait or run, as submitit has them; raises WorkError if Slurm does not answer for long."""
-    asked = ["squeue", "--noheader", "--array", "--me", "--format=%i|%T"]
-    for _ in range(10):
-        done = subprocess.run(asked, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            lines = (line.split("|") for line in done.stdout.split())
-            return {name for name, state in lines if state not in ("COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL")}
-        time.sleep(3 * POLL_SEC)
-    raise WorkError(f"Slurm does not answer: {' '.join(done.stderr.split())}")
+def _read(path: Path) -> Outcome | None:
+    """How a job ended; None if the file is not to be seen yet. One that is damaged says nothing but that it is over."""
+    try:
+        return read_outcome(path)
+    except UsageError:
+        return Outcome(status="again")

@@ -14,7 +14,7 @@ from harness.running.workers import Job
 
 
 def run_task(job: Job, outcome: Path) -> None:
-    """Does a job in this process, and leaves a file that says how it ended."""
+    """Does a job in this process, and leaves a file that says how it ended; no other job writes that file."""
     for number in (signal.SIGUSR2, signal.SIGTERM):  # the time limit is near; the node is wanted for others
         signal.signal(number, stopping.ask)
     forbid_ending()  # agents and suites from outside run in here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -123,3 +124,32 @@ def test_what_slurm_does_not_have_is_refused_before_any_work(cluster: dict[str, 
     assert wrong.returncode == 2
     assert wrong.stderr == "error: Unknown partition of Slurm 'mian'. Did you mean 'main'? Partitions of Slurm: main\n"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_command_finds_its_jobs_and_an_interrupted_one_cancels_them(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    work = (*ONE, "--seeds", "0-2", "--frames", "400", "--set", "delay_sec=0.05", *SLURM)
+    runs = tmp_path / "runs"
+    killed = subprocess.Popen(command(runs, *work, "--episodes", "2"), cwd=tmp_path, env=cluster, stdout=-3, stderr=-3)
+    wait_for(runs, "*/train/*/train.jsonl")
+    killed.kill()
+    killed.wait()
+    before = _queue(cluster)
+    stopped = subprocess.Popen(command(runs, *work, "--episodes", "3"), cwd=tmp_path, env=cluster, stdout=-3, stderr=-3)
+    wait_for(runs, "*/rows/*.jsonl")
+    assert len(before) == 3
+    assert len(list((runs / "slurm" / "jobs").glob("*_submission.sh"))) < 5  # of trainings only the killed command's
+    stopped.send_signal(signal.SIGINT)
+    assert stopped.wait(60) == 130
+    again = run(cluster, runs, *work, "--episodes", "3")
+    assert again.returncode == 0, again.stderr
+    assert _queue(cluster) == []
+    assert not list((runs / "slurm").glob("*.json"))
+    assert [row.episode for row in next(iter(rows(runs).values()))] == [0, 1, 2] * 3 * 2
+
+
+def _queue(cluster: dict[str, str]) -> list[str]:
+    asked = ["squeue", "--noheader", "--array", "--me", "--states=PENDING,RUNNING"]
+    return subprocess.run(asked, env=cluster, capture_output=True, text=True, check=True).stdout.splitlines()

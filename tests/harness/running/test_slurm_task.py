@@ -14,6 +14,7 @@ from harness.running import stopping
 from harness.running.slurm import SlurmLauncher
 from harness.running.slurm_options import parse_slurm
 from harness.running.slurm_task import read_outcome, run_task
+from harness.running.slurm_work import work_key
 from harness.running.workers import Event, Job
 
 
@@ -50,15 +51,13 @@ def test_files_that_are_read_late_reach_the_command(
 ) -> None:
     (tmp_path / "late.txt").write_text("0.5")
     job = Job("tests.harness.running.test_slurm_task:read", Reads(tmp_path / "late.txt", tmp_path / "work", fails))
-    monkeypatch.setattr("harness.running.slurm._in_queue", set)
+    monkeypatch.setattr("harness.running.slurm_queue.ask", dict)
     monkeypatch.setattr("harness.running.tries._progress", lambda job: None)
     with SlurmLauncher(parse_slurm("partition=main,time=5"), tmp_path / "slurm", goes_on=True) as launcher:
         launcher.submit(job)
-        (task,) = launcher._queued
-        outcome = launcher._file(task, "outcome.json")
+        outcome = launcher._records.outcome((launcher._records.new([(work_key(job), "run")]), 0))
         run_task(job, outcome)
         assert read_outcome(outcome).status == ("failed" if fails else "done")  # type: ignore[union-attr]
-        launcher._file(task, "json").write_text('{"job_id": "1_0"}')
         told: list[Event] = list(launcher.events())
     assert [event.kind for event in told] == ["message", "failed" if fails else "done"]
     assert told[0].payload == ("late", {tmp_path / "late.txt": hashlib.sha256(b"0.5").hexdigest()})
