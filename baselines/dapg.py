@@ -43,6 +43,11 @@ class Config(BaseConfig):
     def training_problem(self, train_frames: int, episode_frames: int, action_repeat: int) -> str | None:
         """The value fit skips its last full batch: of one alone it learns nothing. Cloning wants one whole batch."""
         per_episode = math.ceil(episode_frames / action_repeat)
+        update = self.episodes_per_update * per_episode * action_repeat
+        if train_frames < update:
+            return (
+                f"one update takes {update} frames ({self.episodes_per_update} episodes), and {train_frames} are given"
+            )
         if self.value_epochs and self.episodes_per_update * per_episode < 2 * self.value_batch_size:
             return (
                 f"{self.episodes_per_update} episodes of {per_episode} steps are less than two batches of "
@@ -72,6 +77,7 @@ AGENT = AgentSpec(
     source="Rajeswaran et al. 2018 (DAPG, arXiv 1709.10087), aravindr93/mjrl@3871d93",
     learns_from="episodes",
     observes="states",
+    cpu_only=True,
     task_settings=TASK_SETTINGS,
     preset_settings={"quick": QUICK, "laptop": LAPTOP},
 )

@@ -24,6 +24,7 @@ AGENT = AgentSpec(
     source="Rajeswaran et al. 2017 (arXiv 1703.02660), aravindr93/mjrl@3871d93",
     learns_from="episodes",
     observes="states",
+    cpu_only=True,
     task_settings=TASK_SETTINGS,
     preset_settings={"quick": {**QUICK, "num_demos": 0}, "laptop": LAPTOP},
 )

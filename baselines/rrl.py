@@ -104,7 +104,7 @@ class Config(DapgConfig):
 
 AGENT = AgentSpec(
     name="rrl",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.rrl:make",
     config=Config,
     description="RRL: DAPG on features of a frozen ResNet-34 and the joints of the hand, with 25 demonstrations.",

@@ -69,7 +69,7 @@ class Config(sac.HeadsConfig):
 
 AGENT = AgentSpec(
     name="rrl_sac",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.rrl_sac:make",
     description="RRL-SAC: SAC on features of a frozen ResNet-34, of each of the stacked pictures.",
     source="Shah & Kumar 2021 (RRL, arXiv 2107.03380, section 5.8), ShahRutav/pytorch_sac; MishaLaskin/rad@18d079e",

@@ -288,6 +288,7 @@ class AgentSpec:
     seeded: bool = True  # the seed it is made with makes another of it; else all seeds' episodes are of one policy
     learns_from: Literal["steps", "episodes"] = "steps"  # whether `maker` gives an `Agent` or an `EpisodicAgent`
     observes: Literal["pixels", "states"] = "pixels"  # "states": an oracle that sees the simulation's state observation
+    cpu_only: bool = False  # computes on the CPU whatever `AgentContext.device` says; a run's rows then say cpu
     ready_made: bool = False  # `maker` names a policy (or a class of policies) from outside instead of a maker
     min_frame_stack: int = 1  # pictures an observation must hold
     max_frame_stack: int | None = None  # pictures it may hold; None for any number

@@ -131,6 +131,11 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
         return self._observation(), {"episode_number": self._episode, "shift": facts, **self._success()}
 
     @property
+    def episode_frames(self) -> int:
+        """Frames of an episode that nothing ends early."""
+        return self._episode_steps * self._action_repeat
+
+    @property
     def any_thread(self) -> bool:
         """Whether `step` may be called on another thread than `reset`, never at the same time as anything else."""
         return self.simulation.any_thread and all(shift.any_thread for shift in self._shifts)

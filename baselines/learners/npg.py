@@ -142,7 +142,9 @@ class NaturalGradientAgent:
         batch = [Trajectory(**{**arrays, "terminated": bool(arrays["terminated"])}) for arrays in episodes]  # type: ignore[arg-type]
         inputs = [value_inputs(trajectory.observations) for trajectory in batch]
         advantage = whiten(np.concatenate([self._advantages(*pair) for pair in zip(batch, inputs, strict=True)]))
+        self.context.alive()  # of a published batch each part takes a minute or so on a busy machine
         step = self._improve(batch, torch.from_numpy(advantage.astype(np.float32)))
+        self.context.alive()
         value_loss = self._fit_value(batch, np.concatenate(inputs))
         self.num_updates += 1
         returns = [trajectory.rewards.sum() for trajectory in batch]

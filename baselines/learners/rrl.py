@@ -33,6 +33,7 @@ class RRL(NaturalGradientAgent):
             raise UsageError("RRL sees single pictures: give --set protocol.frame_stack=1.")
         self.encoder = ImageFeatures(config.encoder, image_size=pixel_shape(context)[1])
         self._missing = self._load_encoder(context, config)
+        self.encoder.to(context.device)  # policy and value network are small and stay on the CPU
         super().__init__(rrl.AGENT, context, config)
 
     @property
@@ -58,8 +59,7 @@ class RRL(NaturalGradientAgent):
         if self._missing is not None:
             raise self._missing
         pictures = observations["pixels"] if isinstance(observations, dict) else observations
-        cameras = [torch.from_numpy(np.ascontiguousarray(each)).unflatten(0, (-1, 3)) for each in pictures]
-        return torch.stack([self.encoder.maps(each).flatten(0, 1) for each in cameras]).numpy()
+        return torch.stack([self.encoder.maps(self._cameras(each)).flatten(0, 1) for each in pictures]).cpu().numpy()
 
     def demo_features(self, demos: DemoSet) -> list[np.ndarray]:
         """What the policy would have seen before each action of each demonstration, float32 (T, F) each."""
@@ -72,8 +72,13 @@ class RRL(NaturalGradientAgent):
 
     def _encode(self, picture: np.ndarray) -> np.ndarray:
         """One observation's pictures, uint8 (3 * cameras, H, W), to float32 (cameras * D,)."""
-        cameras = torch.from_numpy(np.ascontiguousarray(picture)).unflatten(0, (-1, 3))
-        return torch.cat([self.encoder(camera[None])[0] for camera in cameras]).numpy()
+        features = torch.cat([self.encoder(camera[None])[0] for camera in self._cameras(picture)])
+        self.context.alive()  # thousands of demonstrations' pictures are encoded in one go
+        return features.cpu().numpy()
+
+    def _cameras(self, picture: np.ndarray) -> Tensor:
+        """uint8 (3 * cameras, H, W) to (cameras, 3, H, W) where they are encoded."""
+        return torch.from_numpy(np.ascontiguousarray(picture)).to(self.context.device).unflatten(0, (-1, 3))
 
     def _felt(self, proprio: np.ndarray) -> np.ndarray:
         """Joints as they are felt: with noise relative to each reading where the configuration says so."""

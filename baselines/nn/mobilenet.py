@@ -23,10 +23,11 @@ SHUFFLENET_STAGES = ((116, 4), (232, 8), (464, 4))  # channels, units
 
 
 class PaddedConv(nn.Conv2d):
-    """A convolution of stride 2 that pads as TensorFlow does: one row and column at the end, none at the start."""
+    """A 3x3 convolution of stride 2 that pads as TensorFlow's SAME: at the end, of odd sizes at the start as well."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(F.pad(x, (0, 1, 0, 1)), self.weight, self.bias)
+        height, width = x.shape[-2:]
+        return self._conv_forward(F.pad(x, (width % 2, 1, height % 2, 1)), self.weight, self.bias)
 
 
 def _norm_act(conv: nn.Conv2d, act: nn.Module | None) -> list[nn.Module]:

@@ -86,6 +86,11 @@ class EpisodicTrainer(Trainer):
             with agent_errors("start", "training, before the first episode"):
                 self._before_first = dict(self.agent.start(self._demos))
 
+    def _has_budget(self) -> bool:
+        """Whether another update fits: its episodes are whole, and the budget is not overrun."""
+        needed = self.agent.episodes_wanted * self.env.episode_frames
+        return self.counters.num_frames + needed <= self.spec.train_frames
+
     def _advance(self) -> dict[str, float]:
         """Collects the episodes of one update, and makes it."""
         counters = self.counters

@@ -172,12 +172,16 @@ class _Collector:
     """The environment and the agent that a worker collects with, made once; the policy is read when it is new."""
 
     def __init__(self) -> None:
-        self._world: World | None = None
+        self._env: PixelEnv | None = None
+        self._key: tuple[Any, ...] = ()
         self._policy: Path | None = None
 
     def ready(self, job: CollectJob) -> tuple[PixelEnv, Any]:
-        if self._world != job.world:
-            self._world, self._policy = job.world, None
+        key = _told_apart(job.world)
+        if self._env is None or self._key != key:
+            if self._env is not None:
+                self._env.close()
+            self._key, self._policy = key, None
             self._env = job.world.make_env(load_suite(job.world.suite_name).train.name)
             self._agent = job.world.make_agent(self._env, evaluation_only=True)
         if self._policy != job.policy:
@@ -187,6 +191,12 @@ class _Collector:
 
 
 _COLLECTOR = _Collector()
+
+
+def _told_apart(world: World) -> tuple[Any, ...]:
+    """What two worlds of one worker may differ in; each job brings a copy of its own."""
+    named = (world.suite_name, world.shifts, world.agent_name, world.seed, world.device, world.profile)
+    return (*named, world.plan, tuple(sorted(world.identities.items())))
 
 
 def curve_seed(train_seed: int) -> int:

@@ -47,7 +47,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         check_writable(options.runs)
     asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
     policies = given_policies(options, agent, suite, asked)
-    device = choose_device(options.device, elsewhere=options.elsewhere)
+    device = _device(options, agent)
     threads = _positive("threads", options.threads, preset.threads)
     if not agent.learns or policies:
         threads = 1  # as every evaluation takes, see `threads.EVALUATION_THREADS`
@@ -59,7 +59,7 @@ def make_plan(options: RunOptions) -> RunPlan:
         check_task(options, suite, agent, each, any_policy(policies, each.task))
     seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
-    workers = _positive("workers", options.workers, max(1, len(os.sched_getaffinity(0)) // threads))
+    workers = _positive("workers", options.workers, _workers(agent, threads))
     # Last of all, as it may read many files; a checkpoint carries what it was trained with.
     if agent.learns and not policies:
         for each in (plan for plan in plans if plan.task in asked):
@@ -92,6 +92,21 @@ def make_plan(options: RunOptions) -> RunPlan:
     )
     plan = _named(plan, own_assets)
     return replace(plan, tasks=tuple(task for task in plan.tasks if task.task in asked))
+
+
+def _device(options: RunOptions, agent: AgentSpec) -> str:
+    """Where the agent computes: one that uses the CPU alone is refused a card, and given none by "auto"."""
+    if not agent.cpu_only:
+        return choose_device(options.device, elsewhere=options.elsewhere)
+    if options.device not in ("auto", "cpu"):
+        raise UsageError(f"Agent {agent.name} computes on the CPU alone: give it no --device {options.device}.")
+    return "cpu"
+
+
+def _workers(agent: AgentSpec, threads: int) -> int:
+    """How many processes work at once: while episodes are collected, one thread each, their learner waits."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, cores if agent.learns and agent.learns_from == "episodes" else cores // threads)
 
 
 def _named(plan: RunPlan, own_assets: Sequence[str]) -> RunPlan:

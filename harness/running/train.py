@@ -107,7 +107,7 @@ class Trainer:
 
         try:
             self._before_the_first_step(tick)
-            while self.counters.num_frames < self.spec.train_frames:
+            while self._has_budget():
                 stopping.check()
                 self._curve()
                 scalars = self._advance()
@@ -121,6 +121,10 @@ class Trainer:
             if self._curve_env is not None:
                 self._curve_env.close()
         return self.counters
+
+    def _has_budget(self) -> bool:
+        """Whether another episode is to be learned from; the budget may cut it short."""
+        return self.counters.num_frames < self.spec.train_frames
 
     def _prepare(self) -> None:
         """Goes on from a checkpoint, or takes demonstrations in."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from pydantic import ValidationError
 
 from harness.baselines import rrl, rrl_sac
 from harness.baselines.nn.image_features import ImageFeatures
+from harness.baselines.nn.mobilenet import PaddedConv
 from harness.errors import UsageError
 
 OWN = "tests.baselines.nn.own_encoders:"
@@ -40,3 +43,16 @@ def test_its_code_is_what_a_run_needs() -> None:
         rrl.Config(encoder="resnet43")
     with pytest.raises(ValidationError, match="none of resnet34"):
         rrl_sac.Config(encoder="resnet43")
+
+
+@pytest.mark.parametrize("height", [6, 7, 11, 42])
+@pytest.mark.parametrize("width", [8, 21])
+def test_tensorflow_s_padding_is_its_formula_for_any_size(height: int, width: int) -> None:
+    """SAME: ceil(n / stride) outputs; what is lacking for them is added, the smaller half in front."""
+    conv = PaddedConv(2, 3, 3, 2, 0, bias=False).double()
+    image = torch.randn(1, 2, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    pads = [max((math.ceil(n / 2) - 1) * 2 + 3 - n, 0) for n in (width, height)]
+    padded = torch.nn.functional.pad(image, [part for pad in pads for part in (pad // 2, pad - pad // 2)])
+    wanted = torch.nn.functional.conv2d(padded, conv.weight, stride=2)
+    assert wanted.shape[-2:] == (math.ceil(height / 2), math.ceil(width / 2))
+    torch.testing.assert_close(conv(image), wanted)

@@ -113,6 +113,9 @@ ADROIT: dict[str, Any] = {"suite": "adroit_distractors", "tasks": ("door",)}
         ({**ADROIT, "agent": "rrl"}, ("episodes_per_update=1", "protocol.episode_frames=100"), UsageError,
          "1 episodes of 100 steps are less than two batches of 64"),
         ({**ADROIT, "agent": "rrl"}, ("num_demos=1", "clone_batch_size=300"), UsageError, "than one batch to clone"),
+        ({**ADROIT, "agent": "dapg", "frames": 1999}, ("episodes_per_update=10",), UsageError,
+         "one update takes 2000 frames .10 episodes., and 1999 are given"),
+        ({**ADROIT, "agent": "npg", "device": "cuda"}, (), UsageError, "npg computes on the CPU alone"),
         ({**ADROIT, "agent": "rrl", "preset": "laptop"}, ("encoder=resnet34",), MissingAssetError, "resnet34"),
         ({**ADROIT, "agent": "rrl_sac", "preset": "laptop"}, ("encoder=resnet34",), MissingAssetError, "resnet34"),
     ],
@@ -129,7 +132,7 @@ def test_wrong_input(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if "suite" in changes:  # the experts are at hand, as far as planning goes
         monkeypatch.setattr("harness.running.planning.check_demos", lambda *_: None)
-    made = replace(options(tmp_path / "runs"), frames=None, **{"settings": settings, **changes})
+    made = replace(options(tmp_path / "runs"), **{"frames": None, "settings": settings, **changes})
     with pytest.raises(error, match=words) as caught:
         make_plan(made)
     assert "\n" not in str(caught.value)
