@@ -151,7 +151,7 @@ def _reading(found: Leaderboard) -> Iterator[str]:
         "Bold (*): better than every other agent of the line, and none where one was trained once. "
         "Claims are Welch's tests, corrected by Holm for the pairs of a line and for the tasks of a setting together; "
         "agents of one group cannot be told apart; the rank's bounds and the group follow from the claims. "
-        "best: probability that the mean is the highest, of those that claim."
+        "best: probability that the mean is the highest; of none beside one that claims nothing."
     )
     if any(standing.gap for board in found.boards for ranking in board.rankings for standing in ranking.standings):
         yield "gap: training setting minus shifted, in pairs of seed and episode; optimality gap: distance to the best."
