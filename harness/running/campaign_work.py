@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import CheckpointError, HarnessError
 from harness.results.store import RowStore
 from harness.running.adoption import adopt
 from harness.running.cells import Cell
@@ -175,12 +175,12 @@ class Work:
             return
         try:
             part_session(part).handle(self._door(part, launcher), event)
-        except NoRowError as error:
+            if event.kind == "done" and isinstance(event.job.arguments, TrainJob):
+                training = self._training_of(part, event.job)
+                for other, unit in self._adopt(training, event.job.arguments.folder):
+                    part_session(other).trained(self._door(other, launcher), unit)
+        except (NoRowError, CheckpointError) as error:  # what it has left is not there, or damaged
             self._fail(part, event.job, error)
-        if event.kind == "done" and isinstance(event.job.arguments, TrainJob):
-            training = self._training_of(part, event.job)
-            for other, unit in self._adopt(training, event.job.arguments.folder):
-                part_session(other).trained(self._door(other, launcher), unit)
 
     def _training_of(self, part: Part, job: Job) -> _Training:
         unit = (job.arguments.world.plan.task, job.arguments.world.seed)

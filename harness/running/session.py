@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import WorkError
 from harness.files import disk_errors
+from harness.results.damage import CorruptRowsError
 from harness.results.store import RowStore
 from harness.running.cells import Cell
 from harness.running.columns import cell_columns, training_facts
@@ -24,7 +25,7 @@ from harness.running.world import World
 
 
 class NoRowError(WorkError):
-    """An episode gave what is no valid row."""
+    """An episode gave what is no valid row, or none that can be read where it was played."""
 
 
 class Session:
@@ -100,6 +101,7 @@ class Session:
 
         Raises:
           NoRowError: if an episode gave no valid row.
+          CheckpointError: if a training is done and its policy is damaged, or not there.
         """
         arguments = event.job.arguments
         if event.kind == "restarted":
@@ -128,8 +130,12 @@ class Session:
         if job.rows is None:
             return
         key = (job.world.plan.task, job.setting, job.columns["train_seed"])
-        if missing := set(job.episodes) - self.store.episodes(*key):
-            raise WorkError(f"Episodes {sorted(missing)} of {key} were played and are not in {job.rows}.")
+        try:
+            stored = self.store.episodes(*key)
+        except CorruptRowsError as error:
+            raise NoRowError(str(error)) from error
+        if missing := set(job.episodes) - stored:
+            raise NoRowError(f"Episodes {sorted(missing)} of {key} were played and are not in {job.rows}.")
         for episode in job.episodes:
             self._left[key].discard(episode)
             self._progress.episode_done()

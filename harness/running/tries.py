@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.results.damage import CorruptRowsError
 from harness.results.store import RowStore
 from harness.running.jobs import TrainJob
 from harness.running.training_folder import PROGRESS_FILE, newest_checkpoint
@@ -42,4 +43,7 @@ def _progress(job: Job) -> Any:
         newest = newest_checkpoint(arguments.folder)
         return None if newest is None else (newest.name, _bytes(newest / PROGRESS_FILE))
     store = RowStore(arguments.rows)
-    return store.count(arguments.world.plan.task, arguments.setting, arguments.columns["train_seed"])
+    try:
+        return store.count(arguments.world.plan.task, arguments.setting, arguments.columns["train_seed"])
+    except (CorruptRowsError, OSError):  # it is told by whoever reads the rows; a job may just be closing its cell
+        return None

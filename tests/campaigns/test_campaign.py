@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,12 @@ from harness.running.campaign_work import Part
 from harness.running.cells import missing_cells
 from harness.running.equal_trainings import training_key
 from harness.running.failures import Failed, read_failures, still_failed
+from harness.running.node_task import carry_out
 from harness.running.plan import RunOptions, RunPlan
 from harness.running.planning import make_plan
 from harness.running.policies import load_policy_source
 from harness.running.run import execute
+from harness.running.workers import Event, Job
 from harness.testing import SUITE
 from tests.campaigns.suites import EASY, HARD, NOISY_TRAINING
 
@@ -231,6 +233,48 @@ def test_a_training_that_fails_is_told_of_every_suite(tmp_path: Path) -> None:
     assert len(failed) == 2
     assert {(f.task, f.setting, f.train_seed) for some in failed.values() for f in some} == {("dot_reach", None, 0)}
     assert all("told to fail" in f.error for some in failed.values() for f in some)
+
+
+class OnNodes:
+    """A launcher whose jobs keep their rows themselves; of some nothing is to be seen when they are done."""
+
+    chunk, keeps_rows = None, True
+
+    def __init__(self, lost: str) -> None:
+        self._lost, self._jobs = lost, list[Job]()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def events(self) -> Iterator[Event]:
+        while self._jobs:
+            job = self._jobs.pop(0)
+            if job.group != self._lost:
+                assert carry_out(job).status == "done"
+            yield Event(job, "done")
+
+    def __enter__(self) -> OnNodes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("lost", "runs", "lacking", "said"),
+    [
+        ("evaluation of dot_reach, noisy, seed 0", 1, 1, "were played and are not in"),
+        ("training of dot_reach, seed 0", 2, 4, "is not a policy"),  # one for both runs: in two settings each
+    ],
+)
+def test_what_another_machine_did_and_nobody_sees_fails_alone(
+    lost: str, runs: int, lacking: int, said: str, tmp_path: Path
+) -> None:
+    both = plans(tmp_path, agents=AGENTS[:1], seeds="0-1", replay=False)
+    failures = run_campaign(both, quiet=True, launch=lambda workers, goes_on: OnNodes(lost))  # type: ignore[arg-type,return-value]
+    assert [said in line for line in all_failures(failures)] == [True] * runs
+    missing = [cell for plan in both for cell in missing_cells(plan, RowStore(plan.folder / "rows"))]
+    assert [cell.seed for cell in missing] == [0] * lacking
 
 
 def test_what_cannot_be_one_table_is_refused(tmp_path: Path) -> None:
