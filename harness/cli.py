@@ -128,10 +128,10 @@ def run_command(
     runs: RunsOption = Path("runs"),
     checkpoint_sec: PauseOption = None,
     launcher: Annotated[str, typer.Option(help="local, or a cluster: slurm, ray.")] = "local",
-    slurm: Annotated[str | None, typer.Option(help="partition=..,time=..,gpus=.. (docs/campaigns.md)")] = None,
+    slurm: Annotated[str | None, typer.Option(help="partition=..,time=..,gpus=..,jobs=.. (docs/campaigns.md)")] = None,
     ray: Annotated[str | None, typer.Option(help="cpus=..,gpus=.. of a job, such as gpus=0.5.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="host:port of a Ray cluster's head, or auto.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Leave jobs with Slurm; come back with the same.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave jobs with Slurm; the same submits what waited.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML file with these options; those given win.")] = None,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print that file instead of running.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Of several runs: try failed cells again.")] = (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from harness.errors import HarnessError, UsageError, WorkError
 from harness.files import disk_errors
@@ -129,20 +130,38 @@ class SlurmLauncher:
             return
         yield from self._earlier.find(self._queued)
         self._running |= {task: task.place for task in self._queued if task.place is not None}
-        new = [task for task in self._queued if task.is_new]
-        self._queued = [task for task in self._queued if task.place is None and not task.is_new]
+        self._queued = [task for task in self._queued if task.place is None]
+        new = dict.fromkeys([task for task in self._queued if task.is_new][: self._room()])
+        self._queued = [task for task in self._queued if task not in new]
         for is_training in (True, False):
             some = [task for task in new if isinstance(task.job.arguments, TrainJob) is is_training]
             for first in range(0, len(some), ARRAY):
                 self._submit(some[first : first + ARRAY], self._threads if is_training else 1)
 
+    def _room(self) -> int | None:
+        """How many jobs may be submitted now; None for any number.
+
+        A command that leaves submits all: its arrays, which have the limit each, come one after the other instead.
+        """
+        limit = None if self._detach else self._options.at_once
+        return None if limit is None else max(0, limit - len(self._running) - self._earlier.num_waited)
+
+    def _before(self, num: int) -> list[str]:
+        """The arrays that have to end before so many more jobs begin."""
+        if self._options.at_once is None or not self._detach or len(self._running) + num <= self._options.at_once:
+            return []
+        return list(dict.fromkeys(task.job_id.partition("_")[0] for task in self._running if task.job_id))
+
     def _submit(self, tasks: Sequence[Task], cpus: int) -> None:
+        after = self._before(len(tasks))
         name = self._records.new([(task.key, run_of(task.job)) for task in tasks])
         for index, task in enumerate(tasks):  # from now on it is cancelled if anything goes wrong
             task.sent((name, index))
             self._running[task] = (name, index)
         works = [(task.job, self._records.outcome((name, index))) for index, task in enumerate(tasks)]
-        for task, job_id in zip(tasks, submit_array(self._options, self._jobs, name, works, cpus), strict=True):
+        more: dict[str, Any] = {"requeue": self._detach, "after": after}
+        ids = submit_array(self._options, self._jobs, name, works, cpus, **more)
+        for task, job_id in zip(tasks, ids, strict=True):
             task.job_id = job_id
 
     def _look(self) -> Iterator[Event]:

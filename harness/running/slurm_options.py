@@ -32,6 +32,12 @@ class SlurmOptions:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def at_once(self) -> int | None:
+        """How many jobs may be submitted and not at their end; None for any number."""
+        found: int | None = self.parameters.get(NUMBERS["jobs"])
+        return found
+
+    @property
     def has_gpu(self) -> bool:
         """Whether jobs get a GPU."""
         return self.parameters.get(NUMBERS["gpus"], 0) > 0

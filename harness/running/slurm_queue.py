@@ -57,7 +57,7 @@ class Queue:
         return here
 
 
-def ask() -> dict[Place, str]:
+def ask(timeout_sec: float = ANSWER_SEC) -> dict[Place, str]:
     """Asks once for the jobs that wait or run; returns ids by place.
 
     Raises:
@@ -65,7 +65,7 @@ def ask() -> dict[Place, str]:
     """
     asked = ["squeue", "--noheader", "--array", "--me", "--format=%i|%T|%j"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=ANSWER_SEC)
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=timeout_sec)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAnswerError(f"Slurm does not answer ({type(error).__name__} of squeue). {_LEFT}") from error
     if done.returncode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,14 @@ from harness.running.workers import Job
 
 
 def submit_array(
-    options: SlurmOptions, folder: Path, name: str, works: Sequence[tuple[Job, Path]], cpus: int
+    options: SlurmOptions,
+    folder: Path,
+    name: str,
+    works: Sequence[tuple[Job, Path]],
+    cpus: int,
+    *,
+    requeue: bool = False,
+    after: Collection[str] = (),
 ) -> list[str]:
     """Submits jobs as one array.
 
@@ -23,6 +30,8 @@ def submit_array(
       name: what squeue calls the array.
       works: the jobs, and the files in which they say how they ended.
       cpus: of a job, unless the options say.
+      requeue: whether a job whose time is up puts itself into the queue again.
+      after: ids of arrays that are to end before.
     Returns:
       Slurm's ids of the jobs.
     Raises:
@@ -33,12 +42,16 @@ def submit_array(
     executor = submitit.AutoExecutor(folder, cluster="slurm")
     limit = options.limit_min
     parameters: dict[str, Any] = {"slurm_array_parallelism": 10_000, "slurm_cpus_per_task": cpus, **options.parameters}
+    if requeue:
+        parameters["slurm_additional_parameters"] = {"requeue": True}
+    if after:
+        parameters["slurm_dependency"] = ":".join(["afterany", *after])
     executor.update_parameters(
         name=name, slurm_time=limit, slurm_signal_delay_s=max(15, min(120, 15 * limit)), **parameters
     )
     try:
         with executor.batch():
-            jobs = [executor.submit(run_task, job, outcome) for job, outcome in works]
+            jobs = [executor.submit(run_task, job, outcome, requeue) for job, outcome in works]
     except Exception as error:  # whatever submitit makes of a refusal of sbatch
         raise WorkError(f"Slurm did not take the jobs: {' '.join(str(error).split())}") from error
     return [str(job.job_id) for job in jobs]

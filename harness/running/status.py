@@ -6,7 +6,7 @@ import itertools
 import os
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from harness.running.progress import span
 from harness.running.record import RECORD_FILE
 from harness.running.run_folder import LOCK_FILE
 from harness.running.seeds import made_with
+from harness.running.slurm_runs import runs_with_jobs
 from harness.running.train_log import LOG_FILE, LogLine
 from harness.running.training_folder import has_policy
 
 PAUSE = 10  # times the usual distance of two finished cells: a longer one was no work
+NO_JOBS = "None of its Slurm jobs waits or runs any more: the same command takes in what they did, and goes on."
 TAIL_BYTES = 1 << 16  # of a log; no line of it is longer
 
 
@@ -111,7 +113,16 @@ def statuses(runs: Path) -> list[RunStatus]:
     if not folders:
         raise UsageError(f"There are no runs in {runs}: no folder in it has a {RECORD_FILE}.")
     held = _locked_files()
-    return [_status(folder, held) for folder in folders]
+    found = [_status(folder, held) for folder in folders]
+    return _asked(found, folders[0].parent / "slurm") if any(run.state == "detached" for run in found) else found
+
+
+def _asked(runs: list[RunStatus], slurm: Path) -> list[RunStatus]:
+    """The same after a look at Slurm, if it can be asked here: whether jobs of those that were left are there still."""
+    if (with_jobs := runs_with_jobs(slurm)) is None:
+        return runs
+    over = {run.run for run in runs if run.state == "detached" and run.run not in with_jobs}
+    return [replace(run, state="stopped", note=run.note or NO_JOBS) if run.run in over else run for run in runs]
 
 
 def _status(folder: Path, held: set[tuple[int, int]]) -> RunStatus:

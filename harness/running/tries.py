@@ -20,6 +20,10 @@ class Tries:
     def __init__(self, job: Job) -> None:
         self._job, self._count, self._progress = job, 0, _progress(job)
 
+    def came_further(self) -> bool:
+        """Whether the work has, since the last try."""
+        return bool(_progress(self._job) != self._progress)
+
     def goes_on(self) -> bool:
         """Counts another one; whether the work is worth a next."""
         now = _progress(self._job)

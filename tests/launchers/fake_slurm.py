@@ -56,7 +56,7 @@ class FakeSlurm:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
         root.mkdir()
-        for name in ("sbatch", "squeue", "scancel", "srun"):
+        for name in ("sbatch", "squeue", "scancel", "srun", "scontrol"):
             program = root / name
             program.write_text(PROGRAM.format(python=sys.executable, root=str(root)))
             program.chmod(0o755)
@@ -66,6 +66,10 @@ class FakeSlurm:
         """Every call of a program."""
         path = self.root / "calls"
         return [line for line in path.read_text().splitlines() if line.split()[0] == name] if path.exists() else []
+
+    def script(self, number: int) -> str:
+        """What the sbatch of that number was given."""
+        return (self.root / f"script{number}").read_text()
 
     def queue(self) -> list[str]:
         """The ids of the jobs that wait or run."""

@@ -35,9 +35,9 @@ def parameters(runs: Path) -> dict[str, str]:
     return {f"{path.parents[2].name}/{path.parent.name}": load_policy_source(path).digest for path in found}
 
 
-def wait_for(folder: Path, pattern: str) -> None:
+def wait_for(folder: Path, pattern: str, seconds: float = 120.0) -> None:
     """Waits until there is such a file."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + seconds
     while not list(folder.glob(pattern)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert list(folder.glob(pattern))

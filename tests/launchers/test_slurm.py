@@ -117,6 +117,21 @@ def test_a_time_limit_interrupts_a_training_and_changes_nothing(cluster: dict[st
     assert parameters(tmp_path / "limited") == parameters(tmp_path / "whole")
 
 
+@pytest.mark.exhaustive
+def test_a_training_that_was_left_goes_on_by_itself_after_its_time_limit(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    work = (*ONE, "--frames", "1000", "--episodes", "1", "--set", "delay_sec=0.05", "--checkpoint-sec", "1000")
+    left = run(cluster, tmp_path / "runs", *work, "--launcher", "slurm", "--slurm", "time=1", "--detach")
+    assert left.returncode == 0, left.stderr
+    wait_for(tmp_path / "runs", "*/train/*/policy/*", 500)  # Slurm lets what it requeues wait for two minutes
+    logs = "".join(path.read_text() for path in (tmp_path / "runs" / "slurm" / "jobs").glob("*_log.out"))
+    assert logs.count("Loading pickle") > 1
+    assert run(cluster, tmp_path / "runs", *work, *SLURM).returncode == 0
+    assert run(cluster, tmp_path / "whole", *work).returncode == 0
+    assert parameters(tmp_path / "runs") == parameters(tmp_path / "whole")
+
+
 def test_what_slurm_does_not_have_is_refused_before_any_work(cluster: dict[str, str], tmp_path: Path) -> None:
     wrong = run(cluster, tmp_path / "runs", *ONE, "--launcher", "slurm", "--slurm", "partition=mian")
     here = run(cluster, tmp_path / "runs", *ONE, "--launcher", "slurm", "--replay")

@@ -18,6 +18,7 @@ from harness.running.evaluation import EvaluateJob
 from harness.running.slurm import Detached, SlurmLauncher
 from harness.running.slurm_options import parse_slurm
 from harness.running.slurm_queue import NoAnswerError, compressed
+from harness.running.status import statuses
 from harness.running.workers import Event, Job
 from tests.launchers.fake_slurm import FakeSlurm
 from tests.results.test_store import ROW
@@ -166,7 +167,7 @@ def test_a_kill_right_after_sbatch_loses_no_job(
         raise SystemExit  # nothing of the command runs after it, as its exit is not called
 
     submit_array = slurm.submit_array
-    monkeypatch.setattr(slurm, "submit_array", lambda *args: kill(submit_array(*args)))
+    monkeypatch.setattr(slurm, "submit_array", lambda *args, **more: kill(submit_array(*args, **more)))
     command = launcher(tmp_path).__enter__()
     command.submit(cell(tmp_path))
     with pytest.raises(SystemExit):
@@ -258,6 +259,54 @@ def test_rows_that_never_come_fail_their_cell_alone(tmp_path: Path, fake: FakeSl
         events = list(command.events())
     assert kinds(events) == ["done", "restarted", "restarted", "failed"]
     assert "has ended, but episodes 0, 1 are not in" in str(events[-1].payload)
+
+
+def test_a_command_that_stays_never_has_more_jobs_than_asked_for(tmp_path: Path, fake: FakeSlurm, clock: Clock) -> None:
+    command, jobs = launcher(tmp_path, "time=5,jobs=2"), [cell(tmp_path, f"easy{number}") for number in range(5)]
+    most = []
+
+    def end_first() -> None:
+        most.append(len(fake.queue()))
+        (first, (name, index)), *_ = command._running.items()
+        fake.ends(first.job_id)
+        play(tmp_path, 0, 1, setting=first.job.arguments.setting)
+        write_json(command._records.outcome((name, index)), {"status": "done"})
+
+    for second in range(5, 200, 30):
+        clock.at(second, lambda: end_first() if command._running else None)
+    assert kinds(work(command, *jobs)) == ["done"] * 5
+    assert most == [2, 2, 2, 2, 1]
+
+
+def test_arrays_that_are_left_behind_run_one_after_the_other_within_the_limit(
+    tmp_path: Path, fake: FakeSlurm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "ARRAY", 2)
+    with pytest.raises(Detached, match="5 jobs"):
+        work(launcher(tmp_path, "jobs=2", detach=True), *(cell(tmp_path, f"easy{number}") for number in range(5)))
+    assert ["--dependency=afterany:" in fake.script(number) for number in (1, 2, 3)] == [False, True, True]
+    assert "--array=0-1%2" in fake.script(2)
+    assert "--requeue" in fake.script(1)
+
+
+def test_status_tells_whether_what_was_left_is_there_still(tmp_path: Path, fake: FakeSlurm, clock: Clock) -> None:
+    leave(tmp_path, cell(tmp_path))
+    record = {"run_id": "run", "status": "detached", "seeds": [0], "episodes": 2, "settings": ["easy"], "workers": 1}
+    record |= {"tasks": [{"task": ROW.task, "train_frames": 0}], "checkpoints": {}}
+    (tmp_path / "run").mkdir()
+    write_json(tmp_path / "run" / "record.json", record)
+
+    def state() -> tuple[str, str]:
+        (found,) = statuses(tmp_path)
+        return found.state, found.note
+
+    assert state() == ("detached", "")
+    fake.set("down", "squeue")
+    fake.ends("1")
+    assert state() == ("detached", "")  # nobody knows
+    fake.unset("down")
+    assert state()[0] == "stopped"
+    assert state()[1].startswith("None of its Slurm jobs waits or runs any more")
 
 
 def test_ids_are_told_by_array_and_empty_ones_not_at_all() -> None:
