@@ -102,6 +102,14 @@ RunsArgument = Annotated[
 SuitesOption = Annotated[
     list[str] | None, typer.Option(help="Only this suite (also package.module:ATTRIBUTE); repeatable. Default: all.")
 ]
+DetachOption = Annotated[
+    bool,
+    typer.Option(
+        "--detach",
+        help="Leave jobs with Slurm. They outlive their time limits; what waits for them, and what fails otherwise, "
+        "is submitted when the same command is given again.",
+    ),
+]
 ProfileOption = Annotated[str, typer.Option("--profile", help="standard, or fast (no shadows: other pixels).")]
 
 
@@ -131,7 +139,7 @@ def run_command(
     slurm: Annotated[str | None, typer.Option(help="partition=..,time=..,gpus=..,jobs=.. (docs/campaigns.md)")] = None,
     ray: Annotated[str | None, typer.Option(help="cpus=..,gpus=.. of a job, such as gpus=0.5.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="host:port of a Ray cluster's head, or auto.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Leave jobs with Slurm; the same submits what waited.")] = False,
+    detach: DetachOption = False,
     config: Annotated[Path | None, typer.Option(help="A YAML file with these options; those given win.")] = None,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print that file instead of running.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Of several runs: try failed cells again.")] = (
