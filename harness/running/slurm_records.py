@@ -102,18 +102,24 @@ class Records:
 
     def has_remains(self) -> bool:
         """Whether `sweep` has anything to look at."""
-        return bool(self._partly_ended())
+        return bool(self._with_remains())
 
     def sweep(self, here: Collection[Place]) -> None:
-        """Removes records of arrays that this command has to do with and that have no job and no outcome left."""
-        outcomes = self.outcomes()
-        for name in self._partly_ended():
-            left = [(name, i) for i in range(len(self._arrays[name].keys)) if i not in self._ended[name]]
-            if not any(place in here or self.outcome(place).name in outcomes for place in left):
-                self._file(name).unlink(missing_ok=True)
+        """Removes records of arrays that have no job left, and no outcome but of jobs that were cancelled.
 
-    def _partly_ended(self) -> list[str]:
-        return [name for name, ended in self._ended.items() if 0 < len(ended) < len(self._arrays[name].keys)]
+        Only of arrays that this command has to do with, or that were cancelled: another may be submitting its own.
+        """
+        outcomes = self.outcomes()
+        for name in self._with_remains():
+            left = [(name, i) for i in range(len(self._arrays[name].keys)) if i not in self._ended[name]]
+            waited = [place for place in left if self.outcome(place).name in outcomes and not self.is_cancelled(place)]
+            if not waited and not any(place in here for place in left):
+                for place in left:
+                    self.end(place)
+
+    def _with_remains(self) -> list[str]:
+        touched = [name for name, sent in self._arrays.items() if self._ended[name] or sent.cancelled]
+        return [name for name in touched if len(self._ended[name]) < len(self._arrays[name].keys)]
 
     def _add(self, name: str, sent: Sent) -> None:
         self._arrays[name] = sent

@@ -225,6 +225,23 @@ def test_a_job_that_is_being_cancelled_is_waited_for_and_its_last_word_is_not_ta
     assert len(fake.calls("sbatch")) == 2
 
 
+def test_what_a_cancelled_job_left_goes_with_the_next_command_whatever_that_is_at(
+    tmp_path: Path, fake: FakeSlurm, clock: Clock
+) -> None:
+    fake.set("kept")
+    clock.at(1, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        work(launcher(tmp_path), cell(tmp_path))
+    (record,) = (tmp_path / "slurm").glob("harness-*.json")
+    last_word = f"{slurm_work.work_key(cell(tmp_path))}.{record.stem}.outcome.json"
+    write_json(tmp_path / "slurm" / last_word, {"status": "done"})
+    work(launcher(tmp_path))
+    assert record.exists()  # it is there still
+    fake.ends("1")
+    work(launcher(tmp_path))
+    assert not list((tmp_path / "slurm").glob("*.json"))
+
+
 def test_a_file_that_is_seen_late_is_waited_for(tmp_path: Path, fake: FakeSlurm, clock: Clock) -> None:
     with launcher(tmp_path) as command:
         command.submit(job := cell(tmp_path))
