@@ -10,10 +10,12 @@ if __name__ == "__main__":
 
 def start() -> None:
     """Runs the command, below a process that watches it where code from outside may run."""
+    from harness.outside import forbid_ending
     from harness.supervision import may_run_code_from_outside, supervise
 
     if may_run_code_from_outside(sys.argv[1:]):
         supervise()
+        forbid_ending()  # for good: also a thread of such a module, or what it registered for the end, ends nothing
     from harness.cli import main
 
     main()

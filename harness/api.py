@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.assets.store import AssetStore
+from harness.assets.store import AssetStore, user_path
 from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
 from harness.errors import UsageError, unknown
@@ -131,11 +131,14 @@ def evaluate(
         other error on the way, it has the rows measured before as `error.rows`.
     """
     _check_call(episodes, eval_seed, on_error, workers)
+    for what, names in (("tasks", tasks), ("settings", settings)):
+        if names is not None and not list(names):
+            raise UsageError(f"{what} names none: leave it out for all.")
     shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
     store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
     files = [str(each) for each in _several(agent_files)]
     call = Call(shown, policy, name, identity, files, episodes, eval_seed, workers, profile, store)
-    plan = plan_call(call, None if save is None else Path(save))
+    plan = plan_call(call, None if save is None else user_path(str(save)))
     _warn_of_stand_ins([shown.suite.setting(setting) for setting in shown.settings], store)
     return _measure(plan, keep=save is not None, goes_on=on_error == "record")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import re
@@ -107,7 +108,9 @@ def _from_outside(name: str, kind: str) -> Any:
 def _import_outside(module_name: str, kind: str) -> ModuleType:
     append_current_folder()  # a user's own file lies where the command is given
     # A user's own file may do anything while it is imported; the sentence must say that it was that file.
-    with code_from_outside(f"Module '{module_name}' cannot be imported"):
+    # What it prints is no answer of the command, and where it goes is not where the command's paths begin.
+    here = contextlib.chdir(Path.cwd())
+    with code_from_outside(f"Module '{module_name}' cannot be imported"), contextlib.redirect_stdout(sys.stderr), here:
         try:
             found = importlib.util.find_spec(module_name)
         except ModuleNotFoundError as error:

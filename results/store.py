@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Cell = tuple[str, str, int | None]  # task, setting, train_seed
 
 _PLACE = ("task", "setting", "train_seed")
+_LONGEST_NAME = 255  # bytes, of a file on every usual file system
 _FILE_NAME = re.compile(r"(?P<task>[^+]*)\+(?P<setting>[^+]*)\+seed(?P<seed>none|-?\d+)\.(jsonl|parquet)")
 
 
@@ -277,6 +278,11 @@ def read_file(source: Path, on_damage: OnDamage = refuse) -> list[Row]:
 
 
 @functools.lru_cache(maxsize=1024)  # a cell's name is asked for ten times while it fills and is closed
+def is_name(task: str, setting: str) -> bool:
+    """Whether a cell of such names can be kept: a file's name has at most 255 bytes, and quoting makes three of one."""
+    return len(f"{_stem((task, setting, 2**63))}.parquet.tmp") <= _LONGEST_NAME
+
+
 def _stem(cell: Cell) -> str:
     """What the names of a cell's files begin with."""
     task, setting, train_seed = cell

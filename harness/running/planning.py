@@ -11,6 +11,8 @@ from harness.assets.store import AssetStore
 from harness.errors import CheckpointError, UsageError
 from harness.files import check_writable
 from harness.registry import load_agent, load_suite
+from harness.results.rows import shortened
+from harness.results.store import is_name
 from harness.running.asset_lookup import agent_assets, check_agent_assets, find_assets
 from harness.running.device import choose_device
 from harness.running.fits import check_memory
@@ -40,7 +42,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     """
     suite, agent, preset = load_suite(options.suite), load_agent(options.agent), load_preset(options.preset)
     check_states(agent, suite)
-    own_assets = suite.assets
+    own, own_assets = suite, suite.assets
     suite = add_shifts(suite, options.shifts)
     check_profile(options.profile)
     if not options.runs.is_dir():  # in one that is there a finished run may be, and reading needs no right to write
@@ -57,6 +59,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     plans = tuple(plan_task(options, suite, agent, preset, task, policies) for task in possible)
     for each in (plan for plan in plans if plan.task in asked):
         check_task(options, suite, agent, each, any_policy(policies, each.task))
+    _check_names(asked, suite)
     seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, _workers(agent, threads))
@@ -66,7 +69,7 @@ def make_plan(options: RunOptions) -> RunPlan:
             check_demos(agent, agent.configure(each.config), suite, each, store, options.profile)
     found = find_assets(store, suite, agent_assets(agent, plans, trained=bool(policies)))
     check_agent_assets(agent, plans, found, policies.values(), asked)
-    outside = identity(options.agent, agent, options.suite, suite, options.agent_files)
+    outside = identity(options.agent, agent, options.suite, own, options.agent_files)
     plan = RunPlan(
         run_id="",
         folder=options.runs,
@@ -92,6 +95,14 @@ def make_plan(options: RunOptions) -> RunPlan:
     )
     plan = _named(plan, own_assets)
     return replace(plan, tasks=tuple(task for task in plan.tasks if task.task in asked))
+
+
+def _check_names(tasks: Sequence[str], suite: Suite) -> None:
+    for setting in suite.all_settings:
+        for task in tasks:
+            if not is_name(task, setting.name):
+                told = f"Task '{shortened(task)}' in setting '{shortened(setting.name)}'"
+                raise UsageError(f"{told} has no name short enough for a file of rows: shorten it.")
 
 
 def _device(options: RunOptions, agent: AgentSpec) -> str:

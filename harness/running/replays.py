@@ -6,11 +6,13 @@ depend on the order and on the number of workers. For code of the project the co
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.files import write_json
 from harness.reading import Record, read_json
 from harness.results.rows import Row
@@ -98,6 +100,40 @@ def play_again(plan: RunPlan, store: RowStore, cells: Sequence[Cell], *, quiet: 
     num = sum(len(cell.missing) for cell in played)
     told = f"Played {num} finished episodes again, out of order and in another worker: {came_out}"
     Progress(train_frames={}, episodes=0, quiet=quiet).note(f"{told} (it took {span(time.monotonic() - started)}).")
+
+
+def check_still(plan: RunPlan, store: RowStore, launch: Launch = local) -> None:
+    """Plays one stored episode of a finished run again, whose policy comes ready-made from outside.
+
+    Its modules, the files it read when it was imported and those that were named are part of the run's name. What else
+    it is made of (a file chosen at run time or read from C, the environment) cannot be known: is it what it was?
+
+    Raises:
+      UsageError: if the episode comes out otherwise.
+    """
+    known = {done.cell: done.same for done in replays(plan.folder)}
+    if plan.trains or plan.outside is None or not plan.replays or not all(known.values()):
+        return  # of one that is known to differ from itself nothing can be said
+    now = provenance.code_revision()
+    for task, setting, seed in planned_cells(plan):
+        key = (task.task, setting, seed)
+        first = next((told for told in store.values(*key, _TOLD) if told[2] == now), None)
+        if first is not None:
+            _check_alike(plan, store, Cell(task, setting, seed, (first[0],)), launch)
+            return
+
+
+def _check_alike(plan: RunPlan, store: RowStore, cell: Cell, launch: Launch) -> None:
+    held, failures = HeldRows(), list[Failure]()
+    with tempfile.TemporaryDirectory() as elsewhere:  # what it reads on the way says nothing of the rows that are there
+        asked = replace(plan, workers=1, folder=Path(elsewhere))
+        Session(asked, held, [cell], quiet=True, on_failure=failures.append).run(launch)
+    if not _compared(cell, store, held).same:
+        raise UsageError(
+            f"Episode {cell.missing[0]} of {cell.plan.task}, {cell.setting} in {plan.folder} comes out otherwise now: "
+            f"something that {plan.agent_name} is made of has changed and is not among its files. Name it with "
+            "--agent-file, give the policy an identity(), or move that folder away (--no-replay shows it as it is)."
+        )
 
 
 def replay_notes(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from harness.running.launchers import Launch, local
 from harness.running.plan import RunPlan
 from harness.running.policies import check_intact, load_policy_source
 from harness.running.record import RunRecord
-from harness.running.replays import play_again, replays_owed
+from harness.running.replays import check_still, play_again, replays_owed
 from harness.running.run_folder import clean, is_trained, leftovers, locked, policy_folder, train_folder
 from harness.running.run_notes import notes_owed, write_notes
 from harness.running.session import Session
@@ -53,6 +53,7 @@ def execute(
     store = RowStore(plan.folder / "rows")
     cells = missing_cells(plan, store)
     if not cells and not replays_owed(plan, store):
+        check_still(plan, store, launch)
         settle(plan, store)
         return store
     failures: list[Failure] = []

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,18 +37,20 @@ class UserFiles:
       files: SHA-256 of every file that belongs to it, hex.
       said: what the policy's own `identity()` said; "" if it has none.
       late: SHA-256 of files that an earlier run is known to have read besides, while the policy was made or played.
+      suite: what a suite from outside declares, as a hash: one module may hold several; "" of one of this project.
     """
 
     root: Path
     files: Mapping[Path, str]
     said: str = ""
+    suite: str = ""
     late: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """First 16 hex digits of a SHA-256 over all of it."""
         kinds = ([[self.name_of(path), digest] for path, digest in each.items()] for each in (self.files, self.late))
-        return short_hash([*map(sorted, kinds), self.said])
+        return short_hash([*map(sorted, kinds), self.said, *([self.suite] if self.suite else [])])
 
     def name_of(self, path: Path) -> str:
         """What a file is called whatever machine it lies on."""
@@ -76,7 +79,7 @@ def identity(
 
     Args:
       agent_name, suite_name: as asked for.
-      agent, suite: what they led to.
+      agent, suite: what they led to; the suite without settings that a command adds.
       named: files and folders that belong to it as well (`--agent-file`).
     Returns:
       None if both are of this project.
@@ -93,7 +96,14 @@ def identity(
     modules = [name.partition(":")[0] for name in names]
     files = files_of([*modules, *_named_in_texts(names, agent_name, agent, suite)])
     files |= {path for module in modules for path in read_by_import(module)}
-    return UserFiles(_root(modules[0]), {path: sha256_of(path) for path in sorted(files | given)}, said)
+    declared = declaration(suite) if is_users(suite_name) else ""
+    return UserFiles(_root(modules[0]), {path: sha256_of(path) for path in sorted(files | given)}, said, declared)
+
+
+def declaration(suite: Suite) -> str:
+    """All that a suite says of itself, as a hash; where an object lies in memory does not count."""
+    said = {each.name: re.sub(r" at 0x[0-9a-f]+", "", repr(getattr(suite, each.name))) for each in fields(suite)}
+    return short_hash(said)
 
 
 def files_for(agent_name: str, agent_names: Sequence[str], named: Sequence[str]) -> Sequence[str]:
@@ -116,12 +126,21 @@ def named_files(named: Sequence[str], option: str = "--agent-file") -> set[Path]
     """
     found: set[Path] = set()
     for text in named:
+        if not text:
+            raise UsageError(f"{option} names nothing: an empty text is no file.")
         path = user_path(text).resolve()
-        inside = {path} if path.is_file() else {each for each in path.rglob("*") if each.is_file()}
+        inside = {path} if path.is_file() else _inside(path)
         if not inside:
             raise UsageError(f"There is {'no file in' if path.is_dir() else 'no'} {text} (given by {option}).")
         found |= {each.resolve() for each in inside}
     return found
+
+
+def _inside(folder: Path) -> set[Path]:
+    """The files below a folder, but what Python and this program put there: compiled modules, folders of runs."""
+    runs = {each.parent for each in folder.rglob("record.json") if (each.parent / "rows").is_dir()}
+    found = {each for each in folder.rglob("*") if each.is_file() and "__pycache__" not in each.parts}
+    return {each for each in found if runs.isdisjoint(each.parents)}
 
 
 def files_of(modules: Iterable[str]) -> set[Path]:

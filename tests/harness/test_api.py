@@ -135,7 +135,16 @@ def test_stand_ins_are_not_used_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"episodes": 0}, {"workers": 0}, {"eval_seed": -1}, {"tasks": ["walk"]}, {"settings": ["dark"]}]
+    "wrong",
+    [
+        {"episodes": 0},
+        {"workers": 0},
+        {"eval_seed": -1},
+        {"tasks": ["walk"]},
+        {"settings": ["dark"]},
+        {"tasks": []},
+        {"settings": ()},
+    ],
 )
 def test_wrong_arguments(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):

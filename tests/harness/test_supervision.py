@@ -200,3 +200,29 @@ def test_which_commands_are_watched() -> None:
     assert not may_run_code_from_outside(["run", "--suite", "harness.testing:SUITE"])
     assert not may_run_code_from_outside(["report", "runs/one"])
     assert not may_run_code_from_outside([])
+
+
+LATER = {
+    "a thread": "import os, threading, time\nthreading.Thread(target=lambda: (time.sleep(0.5), os._exit(0))).start()\n",
+    "an exit handler": "import atexit, os\natexit.register(lambda: os._exit(0))\n",
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_a_module_leaves_behind_ends_nothing_either(what: str, tmp_path: Path) -> None:
+    """The policy fails, so the status is 1; `os._exit` after the import would make it 0."""
+    done = start(tmp_path, "later", f"{LATER[what]}def policy(observations):\n    raise ValueError\n")
+    _, err = done.communicate(timeout=200)
+    assert done.returncode == 1
+    assert "error: " in err
+
+
+def test_what_a_module_prints_is_no_answer_and_where_it_goes_is_not_followed(tmp_path: Path) -> None:
+    text = "import os\nprint('hello')\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')\n"
+    done = start(tmp_path, "loud", f"{text}policy = lambda observations: [[0.0, 0.0]]\n", "--json")
+    out, err = done.communicate(timeout=200)
+    assert done.returncode == 0, err
+    assert json.loads(out)
+    assert "hello" in err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["loud.py", "runs", "sub"]
+    assert not list((tmp_path / "sub").iterdir())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,16 @@ def test_a_record_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "provenance.json").write_bytes(b"\x80\x04cos\nsystem\n")  # a pickle in place of a record
     with pytest.raises(CheckpointError, match=r"provenance\.json is damaged: it is not JSON"):
         make_plan(options(checkpoint=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("s" * 190, True), ("s" * 230, False), ("視" * 25, False), ("視" * 20, True)]
+)
+def test_names_that_no_file_can_have_are_refused_before_any_work(
+    name: str, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = load_suite(DOTS)
+    named = replace(suite, settings=(replace(suite.settings[0], name=name),))
+    monkeypatch.setattr("harness.running.planning.load_suite", lambda _: named)
+    with contextlib.nullcontext() if fits else pytest.raises(UsageError, match="has no name short enough for a file"):
+        make_plan(options())

@@ -34,7 +34,17 @@ class Failing(Counting):
         if not self.steps and not open("fine").read():
             raise ValueError
         return super().act(observations, explore=explore)
-counting, clean, failing = Counting(), Reset(), Failing()
+class Chosen:
+    def act(self, observations, *, explore):
+        import glob
+        name = sorted(glob.glob("ckpt_*"))[-1]
+        return [[float(open(name).read()), 0.0]]
+class Told:
+    import os
+    speed = float(os.environ.get("SPEED", "0.1"))
+    def act(self, observations, *, explore):
+        return [[self.speed, 0.0]]
+counting, clean, failing, chosen, told = Counting(), Reset(), Failing(), Chosen(), Told()
 """
 
 
@@ -97,6 +107,24 @@ def test_a_policy_that_fails_in_its_replay_depends_on_something(own: str) -> Non
     remade = replace(made, outside=replace(made.outside, files={}), replays=True)  # type: ignore[type-var]
     assert [row.episode_return for row in rows(remade)] == [row.episode_return for row in found]
     assert not any(done.same for done in replays.replays(made.folder))
+
+
+@pytest.mark.parametrize("name", ["chosen", "told"])
+def test_what_cannot_be_known_of_a_policy_is_played_not_believed(
+    name: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is chosen at run time, and the environment, are no part of its identity."""
+    Path("ckpt_1").write_text("0.1")
+    made = plan(f"{own}:{name}")
+    found = rows(made)
+    assert make_plan_again(plan(f"{own}:{name}")) == found
+    Path("ckpt_2").write_text("0.9")
+    monkeypatch.setenv("SPEED", "0.9")
+    again = plan(f"{own}:{name}")
+    assert again.folder == made.folder
+    with pytest.raises(UsageError, match=r"Episode 0 of dot_stay, train in .* comes out otherwise now"):
+        rows(again)
+    assert rows(plan(f"{own}:{name}", replay=False)) == found
 
 
 def test_by_default_only_code_from_outside_is_played_again(own: str) -> None:

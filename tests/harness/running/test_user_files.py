@@ -181,3 +181,21 @@ def test_files_are_those_of_agents_from_outside() -> None:
     assert files_for("mine:policy", ["mine:policy", "zero"], named) == named
     assert files_for("zero", ["mine:policy", "zero"], named) == ()
     assert files_for("zero", ["zero", "random"], named) == named
+
+
+def test_two_suites_of_one_module_are_two(write: Callable[[dict[str, str]], None], own: str) -> None:
+    """Of one name and version, in files that do not differ."""
+    suites = "from dataclasses import replace\nfrom harness.testing import SUITE\nA = SUITE\n"
+    suites += "B = replace(SUITE, settings=(replace(SUITE.settings[0], shifts=()),))\nC = SUITE\n"
+    write({f"{own}.py": suites, "pol.py": ACT})
+    ids = [make_plan(RunOptions(f"{own}:{name}", "pol:policy", tasks=["dot_stay"])).run_id for name in "ABC"]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_runs_and_compiled_modules_in_a_named_folder_do_not_count(tmp_path: Path) -> None:
+    for name in ("weights.npz", "runs/r1/record.json", "runs/r1/rows/a.parquet", "__pycache__/a.pyc", "runs/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert named_files([str(tmp_path)]) == {tmp_path / "weights.npz", tmp_path / "runs" / "notes.txt"}
+    with pytest.raises(UsageError, match="--agent-file names nothing"):
+        named_files([""])
