@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ from harness.environment import PixelEnv
 from harness.environment import make_env as _make_env
 from harness.errors import UsageError, unknown
 from harness.registry import load_suite
-from harness.results.rows import Row, to_dict
+from harness.results.rows import Row, is_text, to_dict
 from harness.results.store import RowStore
 from harness.running.cells import missing_cells
 from harness.running.evaluation import Failure
@@ -92,7 +93,7 @@ def evaluate(
     name: str = "policy",
     identity: str | None = None,
     agent_files: str | Path | Sequence[str | Path] = (),
-    assets: str | None = None,
+    assets: str | Path | None = None,
     stand_ins: bool = True,
     profile: str = "standard",
     workers: int | None = None,
@@ -130,12 +131,10 @@ def evaluate(
       AgentError: if the policy raises or returns an action that breaks the contract; names episode and step. As any
         other error on the way, it has the rows measured before as `error.rows`.
     """
-    _check_call(episodes, eval_seed, on_error, workers)
-    for what, names in (("tasks", tasks), ("settings", settings)):
-        if names is not None and not list(names):
-            raise UsageError(f"{what} names none: leave it out for all.")
+    _check_kinds(suite, {"name": name, "identity": identity or ""}, {"tasks": tasks, "settings": settings})
+    episodes, eval_seed, workers = _checked(episodes, eval_seed, on_error, workers)
     shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
-    store = AssetStore.from_environment(assets, allow_stand_ins=stand_ins)
+    store = AssetStore.from_environment(None if assets is None else str(assets), allow_stand_ins=stand_ins)
     files = [str(each) for each in _several(agent_files)]
     call = Call(shown, policy, name, identity, files, episodes, eval_seed, workers, profile, store)
     plan = plan_call(call, None if save is None else user_path(str(save)))
@@ -194,7 +193,34 @@ def _shown(
     )
 
 
-def _check_call(episodes: int, eval_seed: int, on_error: str, workers: int | None) -> None:
+def _check_kinds(suite: Any, texts: Mapping[str, Any], several: Mapping[str, Any]) -> None:
+    """Refuses what is of another kind than it should be before anything is done with it, and choices of nothing."""
+    for name, names in several.items():
+        if names is not None and not list(names):
+            raise UsageError(f"{name} names none: leave it out for all.")
+    if not isinstance(suite, str | Suite):
+        raise UsageError(f"suite is a suite or its name, not a {type(suite).__name__}.")
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{name} is a text, not a {type(value).__name__}.")
+        if not is_text(value):
+            raise UsageError(f"{name} holds half a character: {value!a}.")
+
+
+def _whole(name: str, value: Any) -> int:
+    """An integer, numpy's included."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise UsageError(f"{name} is an integer, not {value!r}.")
+
+
+def _checked(episodes: Any, eval_seed: Any, on_error: str, workers: Any) -> tuple[int, int, int | None]:
+    """The numbers of a call as plain integers."""
+    episodes, eval_seed = _whole("episodes", episodes), _whole("eval_seed", eval_seed)
+    workers = None if workers is None else _whole("workers", workers)
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
     if not 0 <= eval_seed <= MAX_SEED:
@@ -203,6 +229,7 @@ def _check_call(episodes: int, eval_seed: int, on_error: str, workers: int | Non
         raise unknown("on_error", on_error, ["raise", "record"])
     if workers is not None and not 1 <= workers <= MAX_SEED:
         raise UsageError(f"workers must be at least 1, or None for this process, not {workers}.")
+    return episodes, eval_seed, workers
 
 
 def _several(names: Any) -> list[Any]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.simulation import Simulation
     from harness.spec import BoundShift, Protocol, Setting, Suite
 
+MOST_EPISODES = 1_000_000  # of a stream: some simulators reach the n-th by n resets
+
 
 class PixelEnv(gymnasium.Env[Any, np.ndarray]):
     """Pixels uint8 (3 * frame_stack, H, W), oldest picture first; a dict with `proprio` where the task has it.
@@ -107,13 +109,15 @@ class PixelEnv(gymnasium.Env[Any, np.ndarray]):
           The observation, and info with `episode_number`, `shift` (what the shifts drew) and, where the task defines
           success, `success`, again as `is_success` (Stable-Baselines3's name), and `successes`.
         Raises:
-          UsageError: if the episode number is negative, or an option is unknown.
+          UsageError: if the seed or the episode number cannot be, or an option is unknown.
           WorkError: if this process may not draw; see `Simulation.check_can_draw`.
         """
         self._check_open()
         if self._black is None:
             self.simulation.check_can_draw()
         number = _episode_option(options)
+        if seed is not None and not 0 <= seed < 2**32:  # what the generators of all simulators take
+            raise UsageError(f"A seed goes from 0 to {2**32 - 1}, not {seed}.")
         super().reset(seed=seed)
         if seed is not None:
             self._seed, self._episode = seed, -1
@@ -247,8 +251,8 @@ def _episode_option(options: dict[str, Any] | None) -> int | None:
         raise unknown("option of reset", next(iter(options)), ["episode"])
     if number is None:
         return None
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-        raise UsageError(f"Episode numbers are integers and start at 0, not {number!r}.")
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < MOST_EPISODES:
+        raise UsageError(f"Episode numbers are integers, start at 0 and end at {MOST_EPISODES - 1}, not {number!r}.")
     return int(number)
 
 

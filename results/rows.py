@@ -98,7 +98,7 @@ def check_row(row: Row) -> None:
         if type(value) is not exact and not (nullable and value is None):
             told = Row.__dataclass_fields__[name].type
             raise TypeError(f"Row.{name} must be {told}, not {type(value).__name__} ({shortened(repr(value))}).")
-        if exact is str and not _is_text(str(value)):
+        if exact is str and not is_text(str(value)):
             raise ValueError(f"Row.{name} holds half a character: {shortened(ascii(value))}.")
         if exact is int and value is not None and value not in _INT64:
             raise ValueError(f"Row.{name} does not fit 64 bits: {shortened(str(value))}.")
@@ -121,14 +121,14 @@ def json_problem(name: str, text: str) -> str | None:
     kind = TEXTS_OF_JSON[name]
     if not isinstance(value, dict):
         return "is no object in JSON"
-    if not _is_text(canonical_json(value)):
+    if not is_text(canonical_json(value)):
         return "holds half a character"
     if kind is not None and not all(type(entry) is kind for entry in value.values()):
         return f"holds what is no {kind.__name__}"
     return None
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether a text can be stored: half a pair of surrogates, which stands for a byte that is no text, cannot."""
     if value.isascii():
         return True

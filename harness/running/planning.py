@@ -47,7 +47,7 @@ def make_plan(options: RunOptions) -> RunPlan:
     check_profile(options.profile)
     if not options.runs.is_dir():  # in one that is there a finished run may be, and reading needs no right to write
         check_writable(options.runs)
-    asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
+    asked = _asked(options, suite)
     policies = given_policies(options, agent, suite, asked)
     device = _device(options, agent)
     threads = _positive("threads", options.threads, preset.threads)
@@ -59,7 +59,6 @@ def make_plan(options: RunOptions) -> RunPlan:
     plans = tuple(plan_task(options, suite, agent, preset, task, policies) for task in possible)
     for each in (plan for plan in plans if plan.task in asked):
         check_task(options, suite, agent, each, any_policy(policies, each.task))
-    _check_names(asked, suite)
     seeds = _choose_seeds(options, agent, preset, policies)
     episodes = _positive("episodes", options.episodes, preset.eval_episodes or suite.protocol.eval_episodes)
     workers = _positive("workers", options.workers, _workers(agent, threads))
@@ -97,12 +96,15 @@ def make_plan(options: RunOptions) -> RunPlan:
     return replace(plan, tasks=tuple(task for task in plan.tasks if task.task in asked))
 
 
-def _check_names(tasks: Sequence[str], suite: Suite) -> None:
+def _asked(options: RunOptions, suite: Suite) -> tuple[str, ...]:
+    """The tasks of the command, whose rows can be kept under their names."""
+    asked = tuple(suite.check_task(task) for task in dict.fromkeys(options.tasks)) or suite.tasks
     for setting in suite.all_settings:
-        for task in tasks:
+        for task in asked:
             if not is_name(task, setting.name):
                 told = f"Task '{shortened(task)}' in setting '{shortened(setting.name)}'"
                 raise UsageError(f"{told} has no name short enough for a file of rows: shorten it.")
+    return asked
 
 
 def _device(options: RunOptions, agent: AgentSpec) -> str:

@@ -143,12 +143,28 @@ def test_stand_ins_are_not_used_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_
         {"tasks": ["walk"]},
         {"settings": ["dark"]},
         {"tasks": []},
+        {"episodes": 2.0},
+        {"episodes": "2"},
+        {"episodes": True},
+        {"eval_seed": 1.5},
+        {"workers": 1.5},
+        {"name": None},
+        {"name": "\udc80"},
+        {"identity": 3},
         {"settings": ()},
     ],
 )
 def test_wrong_arguments(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         harness.evaluate(right, SUITE, **wrong)  # type: ignore[arg-type]
+
+
+def test_numpy_s_integers_and_paths_are_taken(tmp_path: Path) -> None:
+    call = {"tasks": "dot_stay", "settings": "train", "assets": tmp_path}
+    rows = harness.evaluate(right, SUITE, episodes=np.int64(2), eval_seed=np.int32(7), **call)  # type: ignore[arg-type]
+    assert rows["eval_seed"].tolist() == [7, 7]
+    with pytest.raises(UsageError, match="suite is a suite or its name, not a NoneType"):
+        harness.evaluate(right, None)  # type: ignore[arg-type]
 
 
 def test_environments_are_made_by_name() -> None:

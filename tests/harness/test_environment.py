@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -252,3 +253,11 @@ def test_a_closed_environment_does_nothing_more() -> None:
     for call in calls:
         with pytest.raises(RuntimeError, match="This environment is closed: make another one"):
             call()
+
+
+@pytest.mark.parametrize("wrong", [{"seed": 2**32}, {"seed": -1}, {"options": {"episode": 1_000_000}}])
+def test_seeds_and_episodes_that_no_simulator_has_are_refused(wrong: dict[str, Any]) -> None:
+    env = make_env(SUITE, "dot_stay", "train", assets=AssetStore([], allow_stand_ins=True))
+    with pytest.raises(UsageError, match=r"goes from 0 to 4294967295|start at 0 and end at 999999"):
+        env.reset(**wrong)
+    env.reset(seed=2**32 - 1, options={"episode": 999_999})
