@@ -53,8 +53,7 @@ def execute(
     store = RowStore(plan.folder / "rows")
     cells = missing_cells(plan, store)
     if not cells and not replays_owed(plan, store):
-        check_still(plan, store, launch)
-        settle(plan, store)
+        settle(plan, store, launch)
         return store
     failures: list[Failure] = []
     # What is all there is shown also where it cannot be played again: the disk cannot be written, another is at it.
@@ -88,11 +87,15 @@ def execute(
     return store
 
 
-def settle(plan: RunPlan, store: RowStore) -> None:
+def settle(plan: RunPlan, store: RowStore, launch: Launch = local) -> None:
     """Brings the folder of a run that lacks no episode to the state an uninterrupted one ends in.
 
     Where it cannot be written, or another process is at work on it, it stays as it is: its rows are all there.
+
+    Raises:
+      UsageError: if its policy is known not to be what it was, see `check_still`.
     """
+    check_still(plan, store, launch)
     is_closed = not open_cells(plan, store) and not notes_owed(plan, store)
     if is_closed and not leftovers(plan.folder) and not RunRecord(plan).is_owed():
         return
