@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def training_key(plan: RunPlan, task: TaskPlan) -> str:
     needed = [*plan.suite.train.assets, *plan.agent.required_assets(plan.agent.configure(task.config))]
     facts = {
         "scene": scene(plan.suite),
-        "outside": plan.outside.digest if plan.outside else "",
+        "outside": replace(plan.outside, suite="").digest if plan.outside else "",  # of a suite the scene alone counts
         "agent": [plan.agent_name, plan.agent.version],
         "config": dict(task.config),
         "task": task.task,
