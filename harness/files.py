@@ -46,16 +46,16 @@ def disk_errors(what: str) -> Iterator[None]:
 def check_target(path: Path) -> None:
     """Checks before any work that a file can be written, by opening it; leaves what is there as it is.
 
-    A pipe is not opened: whoever reads it would take the closing for the end.
+    A pipe stays open, as whoever reads it would take the closing for the end; one that nobody reads is refused.
 
     Raises:
       UsageError: if it cannot.
     """
-    if path.is_fifo():
-        return
     is_new = not path.exists()
     try:  # without blocking: a pipe that nobody reads would be waited for
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
+        if not path.is_fifo():
+            os.close(descriptor)
         if is_new:
             path.unlink()
     except OSError as error:

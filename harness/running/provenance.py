@@ -64,13 +64,12 @@ def _installed_revision() -> str:
     """The version, and a digest of the same code where a wheel (all of it below `harness`) or an archive has it."""
     package = Path(__file__).resolve().parents[1]
     roots = [package] if (package / "suites").is_dir() else [package.parent / name for name in ("harness", *_BESIDE)]
-    digest = hashlib.sha256()
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            name = path.relative_to(package.parent).as_posix().removeprefix("harness/")
-            if path.is_file() and "__pycache__" not in path.parts and _is_measuring(name):
-                digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return f"{harness_version()}+{digest.hexdigest()[:12]}"
+    found = []
+    for path in (path for root in roots for path in root.rglob("*")):
+        name = path.relative_to(package.parent).as_posix().removeprefix("harness/")
+        if path.is_file() and "__pycache__" not in path.parts and _is_measuring(name):
+            found.append((name, hashlib.sha256(path.read_bytes()).hexdigest()))
+    return f"{harness_version()}+{hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:12]}"
 
 
 def _is_measuring(name: str) -> bool:

@@ -144,6 +144,9 @@ def test_a_node_that_lacks_something_is_named(ray: Ray, tmp_path: Path, monkeypa
         with pytest.raises(UsageError, match=r"is of another version\. .*Ray: 1\.0\.0"):
             ray_cluster._connect(library, ray.address)
     with ray_cluster.joined(ray.address):
+        deadline = time.monotonic() + 60  # a node that was killed before is thought alive for a while
+        while sum(each["Alive"] for each in library.nodes()) != 2 and time.monotonic() < deadline:
+            time.sleep(0.5)
         nodes = ray_cluster._large_enough(library.nodes(), RayOptions(), 1)
         with pytest.raises(WorkError, match=r"Node .* of Ray cannot import the harness \(no module named harness\)"):
             ray_cluster._look_at(library, nodes, needs)
