@@ -70,7 +70,7 @@ LAPTOP = {"episodes_per_update": 100}
 
 AGENT = AgentSpec(
     name="dapg",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.npg:make_dapg",
     config=Config,
     description="DAPG on states: natural policy gradient with 25 demonstrations; an oracle, it sees no pictures.",

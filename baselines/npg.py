@@ -17,7 +17,7 @@ class Config(DapgConfig):
 
 AGENT = AgentSpec(
     name="npg",
-    version=1,
+    version=2,
     maker="harness.baselines.learners.npg:make_npg",
     config=Config,
     description="Natural policy gradient on states, from nothing; beside dapg it shows what demonstrations give.",

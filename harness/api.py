@@ -131,7 +131,7 @@ def evaluate(
       AgentError: if the policy raises or returns an action that breaks the contract; names episode and step. As any
         other error on the way, it has the rows measured before as `error.rows`.
     """
-    _check_kinds(suite, {"name": name, "identity": identity or ""}, {"tasks": tasks, "settings": settings})
+    _check_kinds(suite, {"name": name, "identity": identity}, {"tasks": tasks, "settings": settings})
     episodes, eval_seed, workers = _checked(episodes, eval_seed, on_error, workers)
     shown = _shown(suite, _several(tasks), _several(settings), _several(shifts), protocol)
     store = AssetStore.from_environment(None if assets is None else str(assets), allow_stand_ins=stand_ins)
@@ -201,6 +201,8 @@ def _check_kinds(suite: Any, texts: Mapping[str, Any], several: Mapping[str, Any
     if not isinstance(suite, str | Suite):
         raise UsageError(f"suite is a suite or its name, not a {type(suite).__name__}.")
     for name, value in texts.items():
+        if value is None and name == "identity":
+            continue
         if not isinstance(value, str):
             raise UsageError(f"{name} is a text, not a {type(value).__name__}.")
         if not is_text(value):

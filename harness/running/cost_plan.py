@@ -53,5 +53,7 @@ def plan_costs(
         check_task(options, suite, agent, plan)
         found = {asset: look_up(store, asset) for asset in agent.required_assets(agent.configure(plan.config))}
         check_agent_assets(agent, [plan], found, (), [name])
-        worlds.append(World(suite_name, (), agent_name, plan, 0, store, {}, chosen, profile))
+        worlds.append(
+            World(suite_name, (), agent_name, plan, 0, store, {}, "cpu" if agent.cpu_only else chosen, profile)
+        )
     return worlds
